@@ -196,6 +196,8 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
         return MEMSTORE_ERR_UNSUPPORTED;
     const struct memory_change change = plan_memory(store, next);
     status = change_memory(store, &change, refused, why);
+    if (status == MEMSTORE_OK && change.limit < change.before)
+        ms_store_settle_limit(store);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_guard_give_up(store);
         ms_track_resize(store);

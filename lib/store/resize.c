@@ -438,6 +438,21 @@ int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[s
     return status;
 }
 
+void ms_store_settle_limit(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const int64_t deadline = patience(store);
+
+    if (ms_budget_charged(&arena->budget) <= ms_budget_limit(&arena->budget) ||
+        !ms_mutex_lock_until(&store->reclaim_lock, deadline))
+        return;
+    while (ms_budget_charged(&arena->budget) > ms_budget_limit(&arena->budget) &&
+           ms_clock_real_us() < deadline &&
+           (ms_arena_cool(arena, arena->reserve) != 0 || ms_room_step_locked(store, deadline)))
+        continue;
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 void ms_store_put_limit_back(memstore *store, uint64_t limit)
 {
     ms_mutex_lock(&store->reclaim_lock);

@@ -258,6 +258,9 @@ int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[sta
 /* Take back a higher limit that was brought about just now: at once, whatever has been stored since. The
  * settings lock is held. */
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
+/* After a lower limit was brought about, and what parts with it is given back: what that shared with what
+ * stays, or who saw the old limit was charged for, is reclaimed, if it can be had in time. */
+void ms_store_settle_limit(memstore *store);
 /* Whether there are addresses for such a limit: OK or UNSUPPORTED. */
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
 

@@ -16680,6 +16680,7 @@ uint64_t ms_store_reachable_limit(memstore *store);
 int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
 int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
 void ms_store_put_limit_back(memstore *store, uint64_t limit);
+void ms_store_settle_limit(memstore *store);
 int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
 enum ms_resize_end {
     MS_RESIZE_DONE,
@@ -25697,6 +25698,8 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
         return MEMSTORE_ERR_UNSUPPORTED;
     const struct memory_change change = plan_memory(store, next);
     status = change_memory(store, &change, refused, why);
+    if (status == MEMSTORE_OK && change.limit < change.before)
+        ms_store_settle_limit(store);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
         ms_guard_give_up(store);
         ms_track_resize(store);
@@ -26239,6 +26242,19 @@ int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[s
     ms_arena_keep_warm(arena, 0);
     ms_mutex_unlock(&store->reclaim_lock);
     return status;
+}
+void ms_store_settle_limit(memstore *store)
+{
+    struct ms_arena *arena = &store->arena;
+    const int64_t deadline = patience(store);
+    if (ms_budget_charged(&arena->budget) <= ms_budget_limit(&arena->budget) ||
+        !ms_mutex_lock_until(&store->reclaim_lock, deadline))
+        return;
+    while (ms_budget_charged(&arena->budget) > ms_budget_limit(&arena->budget) &&
+           ms_clock_real_us() < deadline &&
+           (ms_arena_cool(arena, arena->reserve) != 0 || ms_room_step_locked(store, deadline)))
+        continue;
+    ms_mutex_unlock(&store->reclaim_lock);
 }
 void ms_store_put_limit_back(memstore *store, uint64_t limit)
 {
