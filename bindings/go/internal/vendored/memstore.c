@@ -26941,9 +26941,9 @@ uint64_t ms_room_that_stays(memstore *store)
            ms_load_relaxed(&store->index.table_bytes) + ms_track_charged(store) +
            ms_events_charged(&store->events);
 }
-static bool is_beyond_limit(memstore *store, const struct wanted *wanted)
+static bool is_beyond_limit(memstore *store, const struct wanted *wanted, uint64_t held)
 {
-    return wanted->bytes != 0 && needed(&store->arena, wanted) + ms_room_that_stays(store) >
+    return wanted->bytes != 0 && needed(&store->arena, wanted) + ms_room_that_stays(store) + held >
                                      ms_budget_limit(&store->arena.budget);
 }
 struct efforts {
@@ -26963,14 +26963,11 @@ static struct efforts begin_efforts(const memstore *store)
 static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                           bool becomes_late)
 {
-    struct ms_arena *arena = &store->arena;
     const uint32_t steps = efforts->steps;
     const bool looks = efforts->views_hold_it || becomes_late ||
                        (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
     if (wanted->bytes != 0 && looks)
-        efforts->views_hold_it =
-            needed(arena, wanted) + ms_room_that_stays(store) + ms_arena_pinned(arena) >
-            ms_budget_limit(&arena->budget);
+        efforts->views_hold_it = is_beyond_limit(store, wanted, ms_arena_pinned(&store->arena));
     return efforts->views_hold_it;
 }
 static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
@@ -26998,7 +26995,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     struct efforts efforts = begin_efforts(store);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
-        if (is_beyond_limit(store, wanted) ||
+        if (is_beyond_limit(store, wanted, 0) ||
             (!step_towards(store, wanted, &efforts, deadline_us) &&
              !may_try_again(store, wanted, &sealed, deadline_us, &locked)))
             status = why_none(store);
