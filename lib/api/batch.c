@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
 #include "platform/mem.h"
-#include "store/measuring.h"
-#include "store/writing.h"
+#include "store/watch/measuring.h"
+#include "store/write/writing.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/writing.h"
+#include "store/write/writing.h"
 
 int memstore_clear(memstore *store)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, closing, destroying. */
-#include "store/notify.h"
 #include "store/store.h"
-#include "store/tell.h"
 #include "store/validate.h"
+#include "store/watch/notify.h"
+#include "store/watch/tell.h"
 
 #include "loader/leading.h"
 #include "platform/mem.h"

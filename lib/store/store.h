@@ -40,16 +40,16 @@
 #include "segment/pins.h"
 #include "stats/counters.h"
 #include "stats/latency.h"
-#include "store/admission.h"
+#include "store/async/combiner.h"
 #include "store/calling.h"
-#include "store/capture.h"
-#include "store/combiner.h"
-#include "store/exporter.h"
-#include "store/guard.h"
-#include "store/monitor.h"
-#include "store/news.h"
-#include "store/stale.h"
-#include "store/track.h"
+#include "store/read/admission.h"
+#include "store/snapshot/capture.h"
+#include "store/snapshot/news.h"
+#include "store/space/guard.h"
+#include "store/space/stale.h"
+#include "store/track/track.h"
+#include "store/watch/exporter.h"
+#include "store/watch/monitor.h"
 #include "util/hash.h"
 
 #include <memstore/memstore.h>
@@ -241,7 +241,7 @@ void ms_store_end_reconfiguration(memstore *store);
  * no bound. */
 int64_t ms_store_sweep_slack(const struct ms_settings *settings);
 
-/* ---- store/resize.c ---- */
+/* ---- store/space/resize.c ---- */
 /* The least that a limit has to be while nothing is pinned. */
 uint64_t ms_store_least_limit(memstore *store);
 /* Whether a limit is at least that: OK or INVALID_CONFIG, and why. */
@@ -274,10 +274,10 @@ enum ms_resize_end {
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
                                         int64_t until_us);
 
-/* ---- store/read.c ---- */
+/* ---- store/read/read.c ---- */
 int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                  size_t *value_size);
-/* The same where ms_processor_has_avx2(); store/get_avx2.c. */
+/* The same where ms_processor_has_avx2(); store/read/get_avx2.c. */
 int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                       size_t *value_size);
 /* Both for where keys are followed. */
@@ -290,7 +290,7 @@ int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64
                         int64_t *now);
 int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
 
-/* ---- store/view.c ---- */
+/* ---- store/read/view.c ---- */
 int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
 void ms_view_release(memstore_view *view);
 /* Hold a segment in place for a view, which is to have this pin. In a read section, or where else it
@@ -308,7 +308,7 @@ void ms_view_give_back_other(memstore_view *view);
 /* When a view says that something expires: Unix milliseconds, 0 = never. */
 int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
 
-/* ---- store/many.c ---- */
+/* ---- store/read/many.c ---- */
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
                       size_t *found);
 /* The same; but where more than `most` are found, nothing is read, or counted, and all views are empty. */
@@ -323,7 +323,7 @@ struct ms_life {
     int64_t ttl;    /* what reads renew it by, in a store in which they do; 0 = they do not */
 };
 
-/* ---- store/write.c ---- */
+/* ---- store/write/write.c ---- */
 enum ms_write_mode {
     MS_WRITE_SET,
     MS_WRITE_ADD,
@@ -390,14 +390,14 @@ bool ms_store_could_fit(memstore *store, uint64_t bytes);
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
                           int64_t since);
 
-/* ---- store/increment.c, delete.c, retime.c ---- */
+/* ---- store/write/increment.c, delete.c, retime.c ---- */
 int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
                        int64_t initial, const struct ms_life *life, int64_t *result);
 int ms_store_delete(memstore *store, const void *key, size_t key_size);
 int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
 /* An expiry asked for, bounded by the age that the entry may reach. */
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
-/* ---- store/ttl.c ---- */
+/* ---- store/write/ttl.c ---- */
 /* When a TTL that begins now ends, as precise as ends are. */
 int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
 /* What a TTL given now asks for: OK or INVALID_TTL. */
@@ -409,7 +409,7 @@ int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct
  * TTL_EXPIRED or INVALID_TTL. */
 int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life);
 
-/* ---- store/batch.c ---- */
+/* ---- store/batch/commit.c ---- */
 enum ms_op_kind {
     MS_OP_SET,
     MS_OP_DELETE,
@@ -443,7 +443,7 @@ int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
 int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
                         struct ms_commit_result *result);
 
-/* ---- store/batch_object.c ---- */
+/* ---- store/batch/object.c ---- */
 memstore_batch *ms_batch_new(memstore *store);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
@@ -458,10 +458,10 @@ void ms_cursor_free(memstore_cursor *cursor);
 /* How many live entries a walk over the index meets, taking no lock. The caller has entered. */
 uint64_t ms_scan_count(memstore *store);
 
-/* ---- store/clear.c ---- */
+/* ---- store/write/clear.c ---- */
 int ms_store_clear(memstore *store);
 
-/* ---- store/room.c ---- */
+/* ---- store/space/room.c ---- */
 /* Take the reclaim lock; the maintenance thread does not wait for it, since who holds it may be
  * waiting for a grace period from that thread. */
 bool ms_room_lock(memstore *store, int64_t deadline_us);
@@ -515,7 +515,7 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
 
-/* ---- store/harvest.c: what waits for a grace period; the reclaim lock held but where told ---- */
+/* ---- store/space/harvest.c: what waits for a grace period; the reclaim lock held but where told ---- */
 /* Let `node`'s memory wait. No lock needed. */
 void ms_harvest_retire(memstore *store, struct ms_retired *node);
 /* Growing tables have left much behind: have it freed, unless somebody is at it. No lock held. */
@@ -531,7 +531,7 @@ bool ms_harvest_begin_locked(memstore *store);
 #define MS_HARVEST_NO_WAIT 0
 bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 
-/* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
+/* ---- store/space/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
 /* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
  * own, is kept by listing that anew. False when something could not be taken. */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
@@ -596,7 +596,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
  * swept until the deadline. */
 bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
 
-/* ---- store/report.c ---- */
+/* ---- store/watch/report.c ---- */
 uint64_t ms_store_size(memstore *store);
 void ms_store_stats(memstore *store, memstore_stats *out);
 /* The same with hits and misses that do not go down from one call to the next, for metrics. */
@@ -612,7 +612,7 @@ void ms_store_reset_stats(memstore *store);
 /* Live and dead bytes of all segments: what is kept beyond its expiry is of use, so that it counts as live. */
 void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 
-/* ---- store/load.c, load_many.c, lease.c: loading what is not there ---- */
+/* ---- store/load/load.c, many.c, lease.c: loading what is not there ---- */
 int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
                 memstore_view *out);
 /* What became of keys that were asked for together. */
@@ -642,7 +642,7 @@ struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 /* Overtake the loads of all keys that match a pattern: OK, LOCK_TIMEOUT or MEMORY_EXHAUSTED. */
 int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
 
-/* ---- store/save.c, restore.c, warm.c ---- */
+/* ---- store/snapshot/save.c, restore.c, warm.c ---- */
 int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context);
 int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
 int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,

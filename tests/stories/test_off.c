@@ -9,7 +9,7 @@
 #include "support/criterion.h"
 
 #include "platform/processor.h"
-#include "store/get.h"
+#include "store/read/get.h"
 #include "store/store.h"
 
 #include <memstore/events.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
-#include "store/load.h"
+#include "store/load/load.h"
 
 #include <string.h>
 
