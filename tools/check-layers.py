@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check that no module of lib/ includes upwards, and that own headers come first.
+"""Check that no module of lib/ includes upwards, by the table in lib/meson.build, and that own headers come first.
 
 usage: check-layers.py [SOURCE_ROOT]
 """
@@ -9,39 +9,8 @@ import pathlib
 import re
 import sys
 
-# Module: the modules whose headers it may include besides its own. A module stands above all that it names.
-MAY_INCLUDE = {
-    "platform": set(),
-    "util": {"platform"},
-    "index": {"util", "platform"},
-    "segment": {"util", "platform"},
-    "expiry": {"segment", "util", "platform"},
-    "eviction": {"segment", "util", "platform"},
-    "log": {"util", "platform"},
-    "config": {"log", "util", "platform"},
-    "stats": {"util", "platform"},
-    "advice": {"eviction", "util", "platform"},
-    "events": {"segment", "util", "platform"},
-    "loader": {"segment", "util", "platform"},
-    "snapshot": {"util", "platform"},
-    "pressure": {"util", "platform"},
-    "store": {
-        "index",
-        "segment",
-        "expiry",
-        "eviction",
-        "stats",
-        "advice",
-        "events",
-        "loader",
-        "log",
-        "snapshot",
-        "pressure",
-        "util",
-        "platform",
-    },
-    "api": {"store", "config", "stats", "advice", "log", "snapshot", "util", "platform"},
-}
+# A module in lib/meson.build, with those that it may call, and so include, besides its own.
+MODULE = re.compile(r"^  '(\w+)': \{\s*'below': \[([^\]]*)\]", re.MULTILINE)
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
@@ -54,11 +23,16 @@ PUBLIC_FOR_ALL = {"memstore/status.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 
 
+def modules_of(lib):
+    text = (lib / "meson.build").read_text(encoding="utf-8")
+    return {name: set(re.findall(r"\w+", below)) for name, below in MODULE.findall(text)}
+
+
 def includes_of(path):
     return INCLUDE.findall(path.read_text(encoding="utf-8"))
 
 
-def check_include(module, quote, target):
+def check_include(modules, module, quote, target):
     """What is wrong with one include, or None."""
     if quote == "<":
         public = target.startswith("memstore/") and target not in PUBLIC_FOR_ALL
@@ -68,19 +42,19 @@ def check_include(module, quote, target):
     folder, _, header = target.partition("/")
     if not header:
         return f'write "{module}/{target}", not "{target}"'
-    if folder not in MAY_INCLUDE:
+    if folder not in modules:
         return f'"{folder}" is no module'
-    if folder == module or folder in MAY_INCLUDE[module] or target in MAY_INCLUDE_HEADER.get(module, ()):
+    if folder == module or folder in modules[module] or target in MAY_INCLUDE_HEADER.get(module, ()):
         return None
-    return f"{module} may not include {folder}: allowed are {', '.join(sorted(MAY_INCLUDE[module])) or 'none'}"
+    return f"{module} may not include {folder}: allowed are {', '.join(sorted(modules[module])) or 'none'}"
 
 
-def check_file(lib, path):
+def check_file(modules, lib, path):
     relative = path.relative_to(lib)
     module = relative.parts[0]
     includes = includes_of(path)
 
-    problems = [problem for quote, target in includes if (problem := check_include(module, quote, target))]
+    problems = [problem for quote, target in includes if (problem := check_include(modules, module, quote, target))]
     if path.suffix == ".c" and path.with_suffix(".h").exists():
         own = relative.with_suffix(".h").as_posix()
         if not includes or includes[0][1] != own:
@@ -88,12 +62,12 @@ def check_file(lib, path):
     return [f"lib/{relative}: {problem}" for problem in problems]
 
 
-def cycles():
-    """Pairs of modules that the table above lets include each other."""
-    for module, below in MAY_INCLUDE.items():
+def cycles(modules):
+    """Pairs of modules that may include each other."""
+    for module, below in modules.items():
         for other in below:
-            if module in MAY_INCLUDE[other]:
-                yield f"check-layers.py: {module} and {other} may include each other"
+            if module in modules.get(other, ()):
+                yield f"lib/meson.build: {module} and {other} may include each other"
 
 
 def main():
@@ -101,12 +75,13 @@ def main():
     lib = root / "lib"
     sources = sorted(path for path in lib.rglob("*.[ch]"))
 
-    problems = list(cycles())
+    modules = modules_of(lib)
+    problems = list(cycles(modules))
     for path in sources:
-        if path.relative_to(lib).parts[0] not in MAY_INCLUDE:
-            problems.append(f"lib/{path.relative_to(lib)}: its folder is no module of check-layers.py")
+        if path.relative_to(lib).parts[0] not in modules:
+            problems.append(f"lib/{path.relative_to(lib)}: its folder is no module of lib/meson.build")
         else:
-            problems += check_file(lib, path)
+            problems += check_file(modules, lib, path)
     for problem in problems:
         print(problem)
     print(f"layers: {len(sources)} files, {len(problems)} problems")
