@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
 #include "platform/mem.h"
+#include "store/batch/commit.h"
+#include "store/batch/object.h"
+#include "store/read/many.h"
+#include "store/read/view.h"
 #include "store/watch/measuring.h"
 #include "store/write/writing.h"
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
+#include "store/lifetime.h"
+#include "store/read/read.h"
+#include "store/read/view.h"
 #include "store/watch/measuring.h"
+#include "store/write/delete.h"
+#include "store/write/increment.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 #include "store/write/writing.h"
 
 /* ---- Writing ---- */

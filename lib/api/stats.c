@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/mem.h"
+#include "store/lifetime.h"
 #include "store/watch/metrics.h"
+#include "store/watch/report.h"
 #include "store/write/writing.h"
 #include "util/abi.h"
 

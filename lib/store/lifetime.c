@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, closing, destroying. */
+#include "store/lifetime.h"
+
+#include "store/hot.h"
+#include "store/load/call.h"
+#include "store/maintenance.h"
+#include "store/read/read.h"
+#include "store/reconfigure.h"
+#include "store/space/harvest.h"
 #include "store/store.h"
 #include "store/validate.h"
 #include "store/watch/notify.h"

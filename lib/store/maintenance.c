@@ -6,13 +6,17 @@
  * segment is due, and is woken when a writer finds little room. It blocks all signals. After
  * fork() the child has no such thread; it is started again by the first write in the child, and for a
  * store that needs it before. */
+#include "store/maintenance.h"
+
 #include "loader/leading.h"
 #include "platform/fork.h"
 #include "platform/lanes.h"
 #include "platform/reader.h"
 #include "platform/wait.h"
 #include "store/forking.h"
+#include "store/space/harvest.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 
 #include <signal.h>
 

@@ -4,6 +4,10 @@
  * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
  * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
  * is woken. The queue of asynchronous writes is judged anew. */
+#include "store/reconfigure.h"
+
+#include "store/maintenance.h"
+#include "store/space/resize.h"
 #include "store/store.h"
 #include "store/watch/notify.h"
 

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What keeps one store in shape without being asked: expiry, free segments ahead of writers,
  * compaction. Run by the maintenance thread, or by memstore_maintain(). */
+#include "store/upkeep.h"
+
+#include "store/maintenance.h"
+#include "store/space/harvest.h"
+#include "store/space/reclaim.h"
+#include "store/space/room.h"
 #include "store/store.h"
+#include "store/watch/report.h"
 
 #include "platform/wait.h"
 

@@ -9,7 +9,9 @@
 #include "support/criterion.h"
 
 #include "platform/processor.h"
+#include "store/hot.h"
 #include "store/read/get.h"
+#include "store/read/read.h"
 #include "store/store.h"
 
 #include <memstore/events.h>

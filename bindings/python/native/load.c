@@ -2,6 +2,7 @@
 #include "native.h"
 
 #include "store/load/load.h"
+#include "store/read/view.h"
 
 #include <string.h>
 

@@ -2,7 +2,10 @@
 /* Applying what was queued: as one batch, and if that is refused, write by write. The apply lock is
  * held throughout. */
 #include "platform/mem.h"
+#include "store/batch/commit.h"
+#include "store/maintenance.h"
 #include "store/store.h"
+#include "store/write/write.h"
 
 /* The maintenance thread has other stores to look after, and grace periods to let pass. */
 #define MAINTENANCE_PATIENCE_US 20000

@@ -2,6 +2,7 @@
 #include "store/async/chunk.h"
 
 #include "platform/mem.h"
+#include "store/space/room.h"
 #include "store/store.h"
 
 /* Under the queue's lock, so that the child of a fork() knows what other threads had charged. */

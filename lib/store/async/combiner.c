@@ -2,6 +2,10 @@
 #include "store/async/combiner.h"
 
 #include "platform/mem.h"
+#include "store/batch/commit.h"
+#include "store/maintenance.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 #include "store/write/writing.h"
 
 /* ---- Errors ---- */

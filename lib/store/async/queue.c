@@ -2,7 +2,9 @@
 /* The queue of asynchronous writes: chunks of memory, writes carved out of them, and the filter
  * that tells other writers that they have nothing to wait for. */
 #include "platform/mem.h"
+#include "store/maintenance.h"
 #include "store/store.h"
+#include "store/write/write.h"
 
 /* The queue takes no more than this part of the limit: what is applied as a batch needs as much
  * again, and the rest is for entries. */

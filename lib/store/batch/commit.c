@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/batch/commit.h"
+
 #include "store/batch/plan.h"
+#include "store/space/harvest.h"
+#include "store/space/room.h"
+#include "store/write/write.h"
 
 /* Attempts to rewrite entries whose TTL changes while others keep writing them. */
 #define RETIME_TRIES 16

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A batch as a caller builds it: operations in an array, keys and values copied to one buffer. */
+#include "store/batch/object.h"
+
 #include "platform/mem.h"
+#include "store/batch/commit.h"
 #include "store/watch/measuring.h"
 #include "store/write/writing.h"
 

@@ -2,6 +2,9 @@
 #include "store/batch/plan.h"
 
 #include "platform/mem.h"
+#include "store/batch/commit.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 
 #include <stdlib.h>
 

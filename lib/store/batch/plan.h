@@ -10,7 +10,9 @@
 #ifndef MS_STORE_BATCH_PLAN_H
 #define MS_STORE_BATCH_PLAN_H
 
+#include "store/batch/commit.h"
 #include "store/lookup.h"
+#include "store/write/ttl.h"
 
 struct ms_step {
     const struct ms_op *op;

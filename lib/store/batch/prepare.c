@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "expiry/ttl_class.h"
+#include "store/batch/commit.h"
 #include "store/batch/plan.h"
+#include "store/lookup.h"
+#include "store/space/harvest.h"
+#include "store/space/room.h"
+#include "store/write/retime.h"
+#include "store/write/write.h"
 
 /* What is to be appended for a step. */
 struct draft {

@@ -5,7 +5,10 @@
  * the commit word. Readers that meet a record take the one or the other by that word. One
  * release store of the word commits; then the slots are switched to the entries themselves. All
  * shards concerned are locked throughout, so no writer ever meets a record. */
+#include "store/batch/commit.h"
 #include "store/batch/plan.h"
+#include "store/lookup.h"
+#include "store/track/follow.h"
 #include "store/watch/notify.h"
 
 static void bump_sequences(struct ms_commit *commit)

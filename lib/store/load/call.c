@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calling the loader: in its turn, where `loader.max_loads` bounds how many are called at once, and
  * again after a pause when it asks for that. */
+#include "store/load/call.h"
+
 #include "store/load/load.h"
 
 #include "loader/backoff.h"

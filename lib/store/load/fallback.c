@@ -3,6 +3,7 @@
  * until it expired. */
 #include "store/load/load.h"
 #include "store/lookup.h"
+#include "store/read/view.h"
 #include "store/watch/notify.h"
 #include "store/write/writing.h"
 

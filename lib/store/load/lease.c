@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads without a callback. A lease is a flight that no thread leads, and that ends by itself. */
+#include "store/load/lease.h"
+
+#include "store/load/call.h"
 #include "store/load/load.h"
+#include "store/read/view.h"
 #include "store/watch/tell.h"
 
 /* A flight of one's own: OK and a lease, or a view when the key has come meanwhile, or an error. */

@@ -3,8 +3,14 @@
 #include "store/load/load.h"
 
 #include "platform/mem.h"
+#include "store/lifetime.h"
+#include "store/load/call.h"
 #include "store/lookup.h"
+#include "store/read/read.h"
+#include "store/read/view.h"
+#include "store/space/room.h"
 #include "store/watch/tell.h"
+#include "store/write/write.h"
 #include "store/write/writing.h"
 #include "util/glob.h"
 

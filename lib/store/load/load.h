@@ -53,6 +53,10 @@ static inline int64_t ms_load_deadline(int64_t wait_ms)
 }
 
 /* ---- load.c ---- */
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out);
+/* Overtake the loads of all keys that match a pattern: OK, LOCK_TIMEOUT or MEMORY_EXHAUSTED. */
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
 /* As memstore_get_view(). */
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
 /* For who got LOCK_TIMEOUT, which had to do with a place or with a load: give him the value if it is there
@@ -83,34 +87,6 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out);
  * be out for long and was given along with the value, pins nothing. */
 bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
                            struct ms_flight **flight, memstore_view *out);
-
-/* ---- call.c ---- */
-/* Call the loader until it says something else than LOAD_RETRY: LOAD_OK, LOAD_ABSENT,
- * MS_LOAD_REFUSED or the status of a failure. ms_load_done() is due once the value is released. */
-int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
-/* The same for several keys, whose flights the caller leads: values[i] and its `result` are of what was
- * keys[order[i]] and is flights[order[i]]'s. Those that refresh are tried once. */
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order,
-                       struct ms_flight *const *flights);
-void ms_load_release(const memstore_load_value *value);
-/* What was loaded takes no memory any more. */
-void ms_load_done(memstore *store);
-/* What a thread holds of what bounds loads, for a loader that it is in; of which stores, NULL = nothing. */
-struct ms_load_held {
-    memstore *place_of;  /* a place of `loader.max_loads`, */
-    memstore *reader_of; /* one of `performance.max_concurrent_readers`, */
-    memstore
-        *bytes_of;  /* and those of `loader.max_load_bytes`, held until the value is released: */
-    uint32_t bytes; /* so many KiB */
-};
-/* The loader is about to wait for the load of another thread, which may be waiting for these. */
-struct ms_load_held ms_load_lend(void);
-void ms_load_take_back(const struct ms_load_held *lent);
-/* Whether a loader may be called, as its breaker says; and how that went. */
-bool ms_load_may_call(memstore *store, uint64_t loader);
-void ms_load_note_success(memstore *store, uint64_t loader);
-void ms_load_note_failure(memstore *store, uint64_t loader);
 
 /* ---- fallback.c ---- */
 /* Find what may be given to those whose load has failed: what is there, or, unless the load was

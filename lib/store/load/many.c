@@ -2,7 +2,12 @@
 /* Several keys: what is missing is loaded by one call of the loader. Flights that this thread leads
  * are ended before any other is waited for, so that two calls that share keys never wait for each
  * other. */
+#include "store/load/many.h"
+
+#include "store/load/call.h"
 #include "store/load/load.h"
+#include "store/read/many.h"
+#include "store/read/view.h"
 
 #include "platform/mem.h"
 

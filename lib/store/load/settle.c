@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of a loaded value: stored, unless it was overtaken, and given to those who asked. */
 #include "store/load/load.h"
+#include "store/read/view.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 
 #include "loader/kept.h"
 #include "store/watch/tell.h"

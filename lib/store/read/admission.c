@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/read/admission.h"
 
+#include "store/lifetime.h"
+#include "store/maintenance.h"
+#include "store/read/many.h"
+#include "store/read/read.h"
+#include "store/read/view.h"
 #include "store/store.h"
 
 /* Not a status: more was found than there were places for. */

@@ -5,7 +5,9 @@
 #ifndef MS_STORE_READ_GET_H
 #define MS_STORE_READ_GET_H
 
+#include "store/hot.h"
 #include "store/read/quick.h"
+#include "store/track/follow.h"
 #include "store/watch/measuring.h"
 
 #include "util/bytes.h"

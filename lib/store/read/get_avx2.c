@@ -7,6 +7,7 @@
 #pragma GCC target("avx2,bmi,bmi2")
 
 #include "store/read/get.h"
+#include "store/read/read.h"
 
 int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                       size_t *value_size)

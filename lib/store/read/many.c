@@ -6,7 +6,13 @@
  * the lookups began and none had begun when they ended, that is shown by two loads. Else the
  * batch sequences of the shards concerned are compared, and if batches keep coming, the shards
  * are locked. */
+#include "store/read/many.h"
+
+#include "store/hot.h"
+#include "store/lookup.h"
 #include "store/read/quick.h"
+#include "store/read/view.h"
+#include "store/track/follow.h"
 #include "store/write/slide.h"
 
 #include "platform/mem.h"

@@ -11,10 +11,12 @@
 #ifndef MS_STORE_READ_QUICK_H
 #define MS_STORE_READ_QUICK_H
 
+#include "store/hot.h"
 #include "store/lookup.h"
 
 #include "segment/pins.h"
 
+#include "store/read/view.h"
 #include "util/quick_key.h"
 
 /* The word is read in the section: its flags are cleared by close, which waits for sections.

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single reads: no lock, and no shared line written. */
+#include "store/read/read.h"
+
+#include "store/hot.h"
+#include "store/lookup.h"
 #include "store/read/get.h"
 #include "store/read/reading.h"
+#include "store/track/follow.h"
 #include "store/write/slide.h"
 
 #include "loader/kept.h"

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Views: reads that copy nothing, and their release. */
+#include "store/read/view.h"
+
+#include "store/hot.h"
+#include "store/lookup.h"
 #include "store/read/quick.h"
 #include "store/read/reading.h"
+#include "store/track/follow.h"
 #include "store/write/slide.h"
 
 #include "loader/kept.h"

@@ -3,13 +3,20 @@
  * compared with what was verified, and their entries are added, but for those of keys to which something
  * happens meanwhile (news.h). What was added is noted, so that it can be taken back if the loading does not
  * come to its end. */
+#include "store/snapshot/restore.h"
+
 #include "platform/mem.h"
 #include "snapshot/reader.h"
 #include "store/lookup.h"
 #include "store/snapshot/heat.h"
 #include "store/snapshot/progress.h"
+#include "store/space/room.h"
+#include "store/track/follow.h"
+#include "store/upkeep.h"
 #include "store/watch/notify.h"
 #include "store/watch/tell.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 
 /* No time to live is longer; it keeps sums of times far from overflow. */
 #define LONGEST_MS (INT64_MAX / 4)

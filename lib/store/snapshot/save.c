@@ -5,6 +5,8 @@
  * noted; the entries, which do not change, are copied after it, in the read section that began under
  * it. Nothing is held while the disk is written to. store/snapshot/capture.h has why no batch is saved by
  * half. */
+#include "store/snapshot/save.h"
+
 #include "platform/mem.h"
 #include "snapshot/writer.h"
 #include "store/lookup.h"

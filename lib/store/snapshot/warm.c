@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading many keys ahead: group by group through load/many.c, at the rate that is asked for. */
+#include "store/snapshot/warm.h"
+
 #include "store/load/load.h"
+#include "store/load/many.h"
+#include "store/read/many.h"
+#include "store/read/view.h"
 #include "store/snapshot/progress.h"
 
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/space/guard.h"
 
+#include "store/space/resize.h"
 #include "store/store.h"
 #include "store/watch/tell.h"
 

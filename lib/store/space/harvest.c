@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments that were emptied and tables that were replaced, until a grace period has passed. */
+#include "store/space/harvest.h"
+
+#include "store/maintenance.h"
 #include "store/store.h"
 
 #include "platform/mem.h"

@@ -5,7 +5,10 @@
  * buckets and locks, and then take one after the other under its shard's lock. A writer may replace or
  * remove any of them meanwhile; the slot tells. The walk is in groups, so that the cache misses
  * of a group overlap. */
+#include "store/space/reclaim.h"
+
 #include "store/lookup.h"
+#include "store/write/write.h"
 
 #include "expiry/ttl_class.h"
 #include "segment/pins.h"

@@ -10,6 +10,10 @@
  * memory pressure asks for (guard.h) is brought about as far as it goes, a while at a time.
  *
  * Lock: the settings lock throughout; the reclaim lock for a step at a time. */
+#include "store/space/resize.h"
+
+#include "store/maintenance.h"
+#include "store/space/room.h"
 #include "store/store.h"
 
 #include <inttypes.h>

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making room: expired entries first, then what is kept beyond that, then dead bytes, then what the
  * eviction policy gives up. */
+#include "store/space/room.h"
+
+#include "store/maintenance.h"
+#include "store/space/harvest.h"
+#include "store/space/reclaim.h"
 #include "store/store.h"
+#include "store/upkeep.h"
+#include "store/watch/report.h"
 #include "store/watch/tell.h"
 
 #include "platform/mem.h"

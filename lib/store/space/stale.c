@@ -3,6 +3,9 @@
 
 #include "platform/mem.h"
 #include "store/lookup.h"
+#include "store/space/harvest.h"
+#include "store/space/room.h"
+#include "store/upkeep.h"
 #include "util/glob.h"
 
 #define ROOM_FIRST 8

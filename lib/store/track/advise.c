@@ -3,6 +3,8 @@
 
 #include "platform/mem.h"
 #include "store/lookup.h"
+#include "store/space/resize.h"
+#include "store/watch/report.h"
 
 #include <stdlib.h>
 

@@ -2,6 +2,8 @@
 /* What was recorded of followed keys goes to the pattern, in the order of its times; and the pace at which
  * keys are followed is kept. Track's lock is held but where the maintenance calls. */
 #include "platform/mem.h"
+#include "store/lifetime.h"
+#include "store/maintenance.h"
 #include "store/store.h"
 #include "store/track/sampler.h"
 #include "store/track/track.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of what is done with followed keys, and of which reads are taken at random. */
+#include "store/maintenance.h"
 #include "store/store.h"
+#include "store/track/follow.h"
 #include "store/track/sampler.h"
 #include "store/track/track.h"
 

@@ -2,6 +2,9 @@
 #include "store/track/track.h"
 
 #include "platform/mem.h"
+#include "store/lifetime.h"
+#include "store/maintenance.h"
+#include "store/space/room.h"
 #include "store/store.h"
 #include "store/track/sampler.h"
 

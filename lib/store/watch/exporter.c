@@ -3,6 +3,7 @@
 
 #include "platform/file.h"
 #include "platform/mem.h"
+#include "store/maintenance.h"
 #include "store/store.h"
 #include "store/watch/metrics.h"
 #include "store/watch/metrics_file.h"

@@ -4,6 +4,7 @@
 #include "platform/mem.h"
 #include "store/store.h"
 #include "store/watch/metrics_keys.h"
+#include "store/watch/report.h"
 
 #include <inttypes.h>
 #include <memstore/version.h>

@@ -2,8 +2,10 @@
 #include "store/watch/monitor.h"
 
 #include "config/settings.h"
+#include "store/load/call.h"
 #include "store/store.h"
 #include "store/watch/notify.h"
+#include "store/watch/report.h"
 #include "store/watch/tell.h"
 
 #include <string.h>

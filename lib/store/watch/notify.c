@@ -2,6 +2,8 @@
 #include "store/watch/notify.h"
 
 #include "store/lookup.h"
+#include "store/space/resize.h"
+#include "store/space/room.h"
 #include "store/watch/tell.h"
 
 #include <stdio.h>

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store tells about itself. */
+#include "store/watch/report.h"
+
+#include "store/load/call.h"
 #include "store/lookup.h"
+#include "store/scan.h"
+#include "store/upkeep.h"
 #include "store/watch/measuring.h"
 
 #include "expiry/ttl_class.h"

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing everything. Shard by shard: under the lock the table is dropped as a whole, then each
  * entry that was in it is told to be dead. */
+#include "store/write/clear.h"
+
 #include "store/lookup.h"
+#include "store/space/harvest.h"
 #include "store/watch/notify.h"
+#include "store/write/write.h"
 
 struct clearing {
     memstore *store;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/write/delete.h"
+
 #include "store/lookup.h"
+#include "store/track/follow.h"
 #include "store/watch/notify.h"
+#include "store/write/write.h"
 
 int ms_store_delete(memstore *store, const void *key, size_t key_size)
 {

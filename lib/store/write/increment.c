@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters kept as decimal numbers in values. The sum is computed without a lock and written on
  * the condition that the entry is still the one it was computed from. */
+#include "store/write/increment.h"
+
 #include "store/lookup.h"
 #include "store/write/slide.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changing an entry's TTL: one store into the entry, unless the new expiry needs a longer form;
  * then the entry is rewritten with the same value, version and creation time. */
+#include "store/write/retime.h"
+
 #include "store/lookup.h"
+#include "store/maintenance.h"
+#include "store/track/follow.h"
 #include "store/write/slide.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
 
 int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
 {

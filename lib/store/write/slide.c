@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write/slide.h"
 
+#include "store/lookup.h"
+#include "store/track/follow.h"
+#include "store/write/retime.h"
+#include "store/write/ttl.h"
+
 /* A renewal moves an expiry by this share of the TTL, or it is not worth a write. */
 #define SHARE_DIVISOR 16
 

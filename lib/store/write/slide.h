@@ -20,6 +20,7 @@
 #define MS_STORE_WRITE_SLIDE_H
 
 #include "store/lookup.h"
+#include "store/write/ttl.h"
 
 /* A read hit what is at this place, live. In its read section. */
 void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);

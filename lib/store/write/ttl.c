@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the TTL a caller gives to the expiry an entry gets. */
+#include "store/write/ttl.h"
+
 #include "store/store.h"
 
 /* What can be added to any clock of ours without overflow: some 140 million years. */

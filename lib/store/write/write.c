@@ -2,13 +2,21 @@
 /* Single writes. An entry is appended first, with no lock held; then the key's shard is locked,
  * the condition checked and the entry published by one store to the key's slot. So a refused
  * write has changed nothing that a reader can see. */
+#include "store/write/write.h"
+
 #include "expiry/ttl_class.h"
 #include "segment/pins.h"
 #include "store/lookup.h"
+#include "store/maintenance.h"
+#include "store/read/view.h"
 #include "store/snapshot/heat.h"
+#include "store/space/harvest.h"
+#include "store/space/room.h"
+#include "store/track/follow.h"
 #include "store/watch/notify.h"
 #include "store/watch/tell.h"
 #include "store/write/slide.h"
+#include "store/write/ttl.h"
 
 /* Half of what there is beside the fixed bookkeeping can always be cleared for one entry, whatever else the
  * store holds: index tables and open segments never take the other half. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write/writing.h"
 
+#include "store/lifetime.h"
+#include "store/write/write.h"
+
 /* Take a place, if the asynchronous writes before it are applied: `settled`. */
 static int take_place(memstore *store, int settled)
 {
