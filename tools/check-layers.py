@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check that no module of lib/ includes upwards, by the table in lib/meson.build, and that own headers come first.
+"""Check that no module of lib/ includes upwards, by the table in lib/meson.build, nor a room of lib/store, and that own headers
+come first.
 
 usage: check-layers.py [SOURCE_ROOT]
 """
@@ -19,6 +20,10 @@ MAY_INCLUDE_HEADER = {
 MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader", "log"}
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
+
+# The rooms of lib/store, lowest first: none includes what is above it. "" are the files outside of rooms, whose headers are
+# everybody's, as are those that store.h takes in: the parts of struct memstore.
+STORE_ROOMS = [{"space", "read", "write", "track", "watch"}, {"batch"}, {"async", "load", ""}, {"snapshot"}]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 
@@ -49,12 +54,36 @@ def check_include(modules, module, quote, target):
     return f"{module} may not include {folder}: allowed are {', '.join(sorted(modules[module])) or 'none'}"
 
 
+def room_of(place):
+    """The room of lib/store that a path below lib/ is in."""
+    return place.split("/")[1] if place.count("/") > 1 else ""
+
+
+def check_rooms(lib, place, targets):
+    """What is wrong with the includes of a file of lib/store."""
+    height = {room: number for number, rooms in enumerate(STORE_ROOMS) for room in rooms}
+    room = room_of(place)
+    if room not in height:
+        return [f'"{room}" is no room of check-layers.py']
+    parts = {target for _, target in includes_of(lib / "store/store.h")}
+    return [
+        f"store/{room or '*.[ch]'} may not include {target}, which is above it"
+        for target in targets
+        if target.startswith("store/")
+        and target not in parts
+        and room_of(target) != ""
+        and height.get(room_of(target), -1) > height[room]
+    ]
+
+
 def check_file(modules, lib, path):
     relative = path.relative_to(lib)
     module = relative.parts[0]
     includes = includes_of(path)
 
     problems = [problem for quote, target in includes if (problem := check_include(modules, module, quote, target))]
+    if module == "store":
+        problems += check_rooms(lib, relative.as_posix(), [target for _, target in includes])
     if path.suffix == ".c" and path.with_suffix(".h").exists():
         own = relative.with_suffix(".h").as_posix()
         if not includes or includes[0][1] != own:

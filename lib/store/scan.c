@@ -6,8 +6,8 @@
  * nothing is held. */
 #include "store/scan.h"
 
+#include "store/interval.h"
 #include "store/lookup.h"
-#include "store/snapshot/interval.h"
 
 #include "platform/mem.h"
 #include "util/glob.h"

@@ -194,6 +194,13 @@ static inline bool ms_store_is_closed(const memstore *store)
     return ms_load_acquire(&store->closed);
 }
 
+/* When breakers open, by the settings now. */
+static inline struct ms_breaker_rule ms_store_breaker_rule(const memstore *store)
+{
+    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
+                                    ms_setting_of(&store->settings, breaker_open)};
+}
+
 /* No wait of this thread goes on beyond this, in ms_clock_real_us(), whatever lock_timeout
  * allows. */
 #define MS_STORE_PATIENT INT64_MAX

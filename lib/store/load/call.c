@@ -206,12 +206,6 @@ static void note_size(memstore *store, size_t size)
 
 /* ---- Breakers ---- */
 
-struct ms_breaker_rule ms_load_breaker_rule(const memstore *store)
-{
-    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
-                                    ms_setting_of(&store->settings, breaker_open)};
-}
-
 /* What tells a loader from others: its name, or its functions and context. The empty name is that of
  * leases; no other loader is told by 0. */
 static uint64_t loader_of(const struct ms_load *load)
@@ -229,7 +223,7 @@ static uint64_t loader_of(const struct ms_load *load)
 
 bool ms_load_may_call(memstore *store, uint64_t loader)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     enum ms_breaker_change change;
     const bool may =
         ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
@@ -245,7 +239,7 @@ void ms_load_note_success(memstore *store, uint64_t loader)
 
 void ms_load_note_failure(memstore *store, uint64_t loader)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     const enum ms_breaker_change change =
         ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
 

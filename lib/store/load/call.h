@@ -41,7 +41,5 @@ uint32_t ms_load_readers_held(const memstore *store);
 /* The same of the KiB of `loader.max_load_bytes`, and how many those are. */
 uint32_t ms_load_bytes_held(const memstore *store);
 uint32_t ms_load_byte_places(const struct ms_settings *settings);
-/* When breakers open, by the settings now. */
-struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
 
 #endif

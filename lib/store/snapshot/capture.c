@@ -3,7 +3,7 @@
 
 #include "platform/mem.h"
 #include "store/batch/plan.h"
-#include "store/snapshot/heat.h"
+#include "store/heat.h"
 
 void ms_captures_init(struct ms_captures *captures)
 {

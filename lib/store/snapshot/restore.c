@@ -7,8 +7,8 @@
 
 #include "platform/mem.h"
 #include "snapshot/reader.h"
+#include "store/heat.h"
 #include "store/lookup.h"
-#include "store/snapshot/heat.h"
 #include "store/snapshot/progress.h"
 #include "store/space/room.h"
 #include "store/track/follow.h"

@@ -9,9 +9,9 @@
 
 #include "platform/mem.h"
 #include "snapshot/writer.h"
+#include "store/heat.h"
+#include "store/interval.h"
 #include "store/lookup.h"
-#include "store/snapshot/heat.h"
-#include "store/snapshot/interval.h"
 #include "store/snapshot/progress.h"
 #include "store/watch/tell.h"
 

@@ -2,7 +2,6 @@
 #include "store/watch/monitor.h"
 
 #include "config/settings.h"
-#include "store/load/call.h"
 #include "store/store.h"
 #include "store/watch/notify.h"
 #include "store/watch/report.h"
@@ -223,7 +222,7 @@ static void clear_alerts(memstore *store)
 
 static uint32_t open_breakers(memstore *store)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
 
     return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
 }

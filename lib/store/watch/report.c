@@ -2,7 +2,6 @@
 /* What a store tells about itself. */
 #include "store/watch/report.h"
 
-#include "store/load/call.h"
 #include "store/lookup.h"
 #include "store/scan.h"
 #include "store/upkeep.h"
@@ -52,7 +51,7 @@ static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memst
     out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
     out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
     out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     const struct ms_breakers_sum breakers =
         ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms());
     out->breakers_open = breakers.open;

@@ -6,10 +6,10 @@
 
 #include "expiry/ttl_class.h"
 #include "segment/pins.h"
+#include "store/heat.h"
 #include "store/lookup.h"
 #include "store/maintenance.h"
 #include "store/read/view.h"
-#include "store/snapshot/heat.h"
 #include "store/space/harvest.h"
 #include "store/space/room.h"
 #include "store/track/follow.h"

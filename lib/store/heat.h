@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much use an entry is of, in steps that a snapshot keeps, and how an entry of that use is
  * stored again. */
-#ifndef MS_STORE_SNAPSHOT_HEAT_H
-#define MS_STORE_SNAPSHOT_HEAT_H
+#ifndef MS_STORE_HEAT_H
+#define MS_STORE_HEAT_H
 
 #include "store/store.h"
 

@@ -2,8 +2,8 @@
 /* Walking over the index by intervals of home hashes. A key's home hash never changes, so each key
  * belongs to exactly one interval, however often the table is replaced meanwhile: a key that is there
  * throughout is met once. */
-#ifndef MS_STORE_SNAPSHOT_INTERVAL_H
-#define MS_STORE_SNAPSHOT_INTERVAL_H
+#ifndef MS_STORE_INTERVAL_H
+#define MS_STORE_INTERVAL_H
 
 #include "store/store.h"
 
