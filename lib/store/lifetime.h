@@ -29,8 +29,8 @@ void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
 /* In the child of a fork(), while it has one thread: other threads are in no call. */
 void ms_store_forget_calls(memstore *store);
 
-/* Whether calls are diverted for one of MS_BOUNDS_MEASURED and MS_BOUNDS_TRACKED. The settings lock
+/* Whether calls are diverted for one of MS_DIVERT_MEASURED and MS_DIVERT_TRACKED. The settings lock
  * is held, or nobody else knows the store yet. */
-void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
+void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted);
 
 #endif

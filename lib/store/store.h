@@ -78,8 +78,8 @@ struct memstore {
      * relaxed, like `turn_below` */
     atomic_uint_least32_t follows_below;
     struct ms_hasher hasher;
-    /* What admission bounds: enum ms_bounds. Settings lock to write, relaxed */
-    atomic_uchar bounds;
+    /* What diverts calls from their short way: enum ms_diverts. Settings lock to write, relaxed */
+    atomic_uchar diverts;
     /* bits of memstore_event_kind: what somebody has subscribed to. Events' lock to write */
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask; /* accesses are reported to the policy each tick_mask + 1 of a thread */
@@ -184,9 +184,9 @@ static inline uint64_t ms_store_hash(const memstore *store, const void *key, siz
     return ms_hash(&store->hasher, key, key_size);
 }
 
-MS_ALWAYS_INLINE unsigned ms_store_bounds(const memstore *store)
+MS_ALWAYS_INLINE unsigned ms_store_diverts(const memstore *store)
 {
-    return ms_load_relaxed(&store->bounds);
+    return ms_load_relaxed(&store->diverts);
 }
 
 static inline bool ms_store_is_closed(const memstore *store)

@@ -143,7 +143,7 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     }
     /* A batch is one writer. */
     const bool takes_place =
-        place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;
+        place == MS_COMBINER_TAKES_PLACE && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0;
     if (takes_place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {

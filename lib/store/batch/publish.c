@@ -176,6 +176,6 @@ void ms_commit_publish(struct ms_commit *commit)
     bump_sequences(commit);
     /* ORDER: release, pairs with the acquire in try_quiet: who sees it finds all slots settled. */
     atomic_fetch_add_explicit(&store->batches_done, 1, memory_order_release);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+    if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
         track_followed(commit);
 }

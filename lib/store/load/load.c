@@ -16,7 +16,7 @@
 
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
 {
-    return (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    return (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                ? ms_admission_get_view(store, key->data, key->size, out)
                : ms_store_get_view(store, key->data, key->size, out);
 }

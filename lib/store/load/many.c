@@ -295,7 +295,7 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
     outcome->refusal = MEMSTORE_OK;
     for (size_t i = 0; outcome->statuses != NULL && i < n; i++)
         outcome->statuses[i] = MEMSTORE_OK;
-    int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
 

@@ -37,7 +37,7 @@ int ms_load_keep(memstore *store, const memstore_load_value *value, int status, 
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out)
 {
     ms_view_share(view, out);
-    if ((ms_store_bounds(store) & MS_BOUNDS_VIEWS) == 0 || ms_view_is_kept(out))
+    if ((ms_store_diverts(store) & MS_DIVERT_VIEWS) == 0 || ms_view_is_kept(out))
         return MEMSTORE_OK;
     const int status = ms_admission_hold(store, out);
     if (status == MEMSTORE_OK)

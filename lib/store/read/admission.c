@@ -11,11 +11,11 @@
 /* Not a status: more was found than there were places for. */
 #define LOOK_AGAIN 1
 
-uint8_t ms_admission_bounds(const struct ms_settings *settings)
+uint8_t ms_admission_diverts(const struct ms_settings *settings)
 {
-    return (uint8_t)((settings->max_concurrent_readers != 0 ? MS_BOUNDS_VIEWS : 0) |
-                     (settings->max_concurrent_writers != 0 ? MS_BOUNDS_WRITERS : 0) |
-                     (settings->track_operation_latency ? MS_BOUNDS_MEASURED : 0));
+    return (uint8_t)((settings->max_concurrent_readers != 0 ? MS_DIVERT_VIEWS : 0) |
+                     (settings->max_concurrent_writers != 0 ? MS_DIVERT_WRITERS : 0) |
+                     (settings->track_operation_latency ? MS_DIVERT_MEASURED : 0));
 }
 
 uint64_t ms_admission_overhead(const struct ms_settings *settings)

@@ -24,15 +24,15 @@ struct ms_admission {
     struct ms_passes passes;
 };
 
-/* What is bounded, as a set of bits. */
-enum ms_bounds {
-    MS_BOUNDS_VIEWS = 1,
-    MS_BOUNDS_WRITERS = 2,
-    /* Bounds nothing: calls are measured. It is here so that who asks for one asks for all. */
-    MS_BOUNDS_MEASURED = 4,
-    MS_BOUNDS_TRACKED = 8, /* nor does this: some keys are followed, track.h */
+/* Why calls leave their short way, as a set of bits, so that who asks for one asks for all. */
+enum ms_diverts {
+    MS_DIVERT_VIEWS = 1,    /* how many are held is bounded */
+    MS_DIVERT_WRITERS = 2,  /* how many are at work is bounded */
+    MS_DIVERT_MEASURED = 4, /* calls are measured */
+    MS_DIVERT_TRACKED = 8,  /* some keys are followed, track.h */
 };
-uint8_t ms_admission_bounds(const struct ms_settings *settings);
+/* Those of the first three that settings ask for. */
+uint8_t ms_admission_diverts(const struct ms_settings *settings);
 /* Bytes that passes may take. */
 uint64_t ms_admission_overhead(const struct ms_settings *settings);
 

@@ -140,11 +140,11 @@ MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_s
     if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
         if (!ms_is_quick_measured(hot, key_size))
             return ms_get_any(store, key, key_size, buf, cap, value_size);
-        const unsigned bounds = ms_store_bounds(store);
-        if ((bounds & MS_BOUNDS_TRACKED) != 0)
+        const unsigned diverts = ms_store_diverts(store);
+        if ((diverts & MS_DIVERT_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
         /* Calls are measured: this one, or it goes on as any other. Or keys were followed until just now. */
-        if ((bounds & MS_BOUNDS_MEASURED) != 0 &&
+        if ((diverts & MS_DIVERT_MEASURED) != 0 &&
             ms_latency_is_sampled(
                 ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
             return ms_get_timed(store, key, key_size, buf, cap, value_size);

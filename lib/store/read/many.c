@@ -104,7 +104,7 @@ MS_ALWAYS_INLINE bool is_usual(const memstore *store)
 /* Whether some keys are followed, and what is done is a reference to them. */
 MS_ALWAYS_INLINE bool is_following(const struct reading *reading)
 {
-    return (ms_store_bounds(reading->store) & MS_BOUNDS_TRACKED) != 0 && reading->views != NULL;
+    return (ms_store_diverts(reading->store) & MS_DIVERT_TRACKED) != 0 && reading->views != NULL;
 }
 
 /* One lookup on its way through the stages. */
@@ -561,7 +561,7 @@ int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n,
         return status;
     }
     const uint64_t before = count_reads(store, reading.found, n - reading.found);
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
         track_reads(&reading, before);
     return MEMSTORE_OK;
 }

@@ -276,7 +276,7 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
     const bool timed =
-        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
+        (ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0 && ms_latency_is_sampled(n);
 
     const uint64_t hash = ms_store_hash(store, key, key_size);
 
@@ -293,7 +293,7 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
         return ms_measuring_is_turn(store)
                    ? ms_get_timed(store, key, key_size, buf, cap, value_size)
@@ -316,7 +316,7 @@ MS_NOINLINE int ms_get_first(memstore *store, const void *key, size_t key_size, 
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
         ms_get_tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+    if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
         ms_track_any_read(store, key, key_size, status, size);
     return status;
 }

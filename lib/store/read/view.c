@@ -119,7 +119,7 @@ static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key
 {
     ms_read_count(store);
     const int status = get_view_whole(store, key, key_size, out);
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
         ms_track_any_read(store, key, key_size, status, size_of_view(status, out));
     return status;
 }
@@ -284,7 +284,7 @@ int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstor
         if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
             return get_view_following(store, hot, reader, key, key_size, out);
         if (!ms_is_quick_measured(hot, key_size) ||
-            (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+            (ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
             return leave_and_get_any_view(store, key, key_size, out);
         /* Calls are measured, which who calls sees to: this one goes on as any other. */
     }

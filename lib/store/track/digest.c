@@ -122,7 +122,7 @@ uint64_t ms_track_reads_locked(const memstore *store)
 
 static bool is_diverted(const memstore *store)
 {
-    return (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0;
+    return (ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0;
 }
 
 /* The maintenance thread is to divert reads, or not any more, or to look when. */
@@ -227,7 +227,7 @@ static void divert(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
-        ms_store_divert(store, MS_BOUNDS_TRACKED, follows);
+        ms_store_divert(store, MS_DIVERT_TRACKED, follows);
 }
 
 static void look_at_pause(memstore *store)

@@ -13,13 +13,14 @@ void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64
 /* What ms_measuring_end() is given: when the call began, or 0 when it is not measured. */
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
+    return ms_unlikely((ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0) ? ms_clock_real_ns()
+                                                                            : 0;
 }
 
 /* Whether calls are measured, and this read, as one in MS_LATENCY_READS_ONE_IN. */
 MS_ALWAYS_INLINE bool ms_measuring_is_turn(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn();
+    return ms_unlikely((ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0) && ms_latency_is_turn();
 }
 
 /* As ms_measuring_begin() for such a read. */

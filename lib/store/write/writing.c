@@ -9,7 +9,7 @@ static int take_place(memstore *store, int settled)
 {
     int status = settled;
 
-    if (status == MEMSTORE_OK && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0)
+    if (status == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
         status = ms_admission_enter_writer(store);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);

@@ -11,7 +11,7 @@
 /* Whether there may be something to wait for. */
 MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
 {
-    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 ||
+    return (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0 ||
            !ms_combiner_is_idle(&store->combiner);
 }
 
@@ -24,7 +24,7 @@ void ms_writing_leave_place(memstore *store);
 
 MS_ALWAYS_INLINE void ms_writing_done(memstore *store)
 {
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0))
         ms_writing_leave_place(store);
 }
 
