@@ -108,7 +108,7 @@ void ms_forking_forget_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
-    ms_guard_forget_parent(store);
+    ms_pressure_limit_forget_parent(store);
     ms_captures_forget(&store->captures);
     ms_news_forget_threads(&store->news);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));

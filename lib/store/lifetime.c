@@ -639,7 +639,7 @@ int ms_store_close(memstore *store)
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
-    ms_guard_close(store);
+    ms_pressure_limit_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
     /* Who is told may be waiting for the end of a callback. */

@@ -74,7 +74,7 @@ static int64_t next_round(memstore *store, int64_t now_us)
 
     const int64_t plans[] = {
         ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
-        ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
+        ms_exporter_when(store, now_us), ms_pressure_limit_when(store, now_us),
         when_due(store, now_us),
     };
     int64_t first_us = plans[0];

@@ -45,7 +45,7 @@
 #include "store/read/admission.h"
 #include "store/snapshot/capture.h"
 #include "store/snapshot/news.h"
-#include "store/space/guard.h"
+#include "store/space/pressure_limit.h"
 #include "store/space/stale.h"
 #include "store/track/track.h"
 #include "store/watch/exporter.h"
@@ -145,7 +145,7 @@ struct memstore {
     struct ms_monitor monitor;
     struct ms_track track;
     struct ms_exporter exporter;
-    struct ms_guard guard;
+    struct ms_pressure_limit pressure_limit;
 
     struct ms_log log;
     atomic_bool limit_told; /* that it is reached was logged */

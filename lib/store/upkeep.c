@@ -146,7 +146,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, deadline);
+    const bool limit_settled = ms_pressure_limit_run(store, deadline);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -168,7 +168,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             sched_yield();
     }
     /* A step that was stopped may say that there was nothing to do. */
-    if (!guarded || ms_wait_is_stopped())
+    if (!limit_settled || ms_wait_is_stopped())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     /* The maintenance thread knows when it comes back. */
     return exact ? combined : MEMSTORE_OK;

@@ -7,7 +7,7 @@
  * writers go on meanwhile, at the limit of the moment.
  *
  * Who asks for another limit by hand waits for it, and has the old one if it cannot be reached. What
- * memory pressure asks for (guard.h) is brought about as far as it goes, a while at a time.
+ * memory pressure asks for (pressure_limit.h) is brought about as far as it goes, a while at a time.
  *
  * Lock: the settings lock throughout; the reclaim lock for a step at a time. */
 #include "store/space/resize.h"

@@ -179,7 +179,7 @@ void ms_tell_limit_moved(memstore *store, uint64_t before)
     ms_log_integer(&line, "limit", now);
     ms_log_integer(&line, "before", before);
     ms_log_integer(&line, "configured", ms_setting_of(&store->settings, limit));
-    ms_log_text(&line, "path", store->guard.sensor.file);
+    ms_log_text(&line, "path", store->pressure_limit.sensor.file);
     ms_log_end(&line);
 }
 

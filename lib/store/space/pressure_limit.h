@@ -7,11 +7,11 @@
  * one configured that of the settings: it is lowered exactly while the former is below the latter. What
  * cannot be had back is left, and asked for again at the next look if memory is still short.
  *
- * GU-1  floor <= budget.limit <= settings.limit, but for a change of the settings in progress.
- * GU-2  Whoever has set `busy` alone uses what is not atomic. He brings a limit about under the settings
+ * PL-1  floor <= budget.limit <= settings.limit, but for a change of the settings in progress.
+ * PL-2  Whoever has set `busy` alone uses what is not atomic. He brings a limit about under the settings
  *       lock, and only tries it: who holds it may be waiting for the maintenance thread. */
-#ifndef MS_STORE_SPACE_GUARD_H
-#define MS_STORE_SPACE_GUARD_H
+#ifndef MS_STORE_SPACE_PRESSURE_LIMIT_H
+#define MS_STORE_SPACE_PRESSURE_LIMIT_H
 
 #include "config/settings.h"
 #include "platform/atomic.h"
@@ -21,7 +21,7 @@
 #include <memstore/memstore.h>
 #include <stdbool.h>
 
-struct ms_guard {
+struct ms_pressure_limit {
     atomic_bool busy;             /* ORDER: acquire to set it, release to clear it */
     atomic_int_least64_t look_ms; /* when to look next; relaxed */
     atomic_int watched;           /* the setting that it looks for; relaxed */
@@ -36,17 +36,17 @@ struct ms_guard {
 
 /* Look if it is time, unless somebody does, and go on with what was begun until it is there or until
  * `until_us`. False when there is more to do at once. No lock is held. */
-bool ms_guard_run(memstore *store, int64_t until_us);
+bool ms_pressure_limit_run(memstore *store, int64_t until_us);
 /* When it is time, in ms_clock_real_us(); INT64_MAX while it is off. */
-int64_t ms_guard_when(memstore *store, int64_t now_us);
+int64_t ms_pressure_limit_when(memstore *store, int64_t now_us);
 /* The limit that these settings bring about: what a lowered one was lowered to holds on, within them. The
  * settings lock is held. */
-uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next);
+uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next);
 /* It was brought about, and what was on its way is not to be any more. The settings lock is held. */
-void ms_guard_give_up(memstore *store);
+void ms_pressure_limit_give_up(memstore *store);
 /* The store is closed and nobody is in it. */
-void ms_guard_close(memstore *store);
+void ms_pressure_limit_close(memstore *store);
 /* In the child of a fork(), while it has one thread. */
-void ms_guard_forget_parent(memstore *store);
+void ms_pressure_limit_forget_parent(memstore *store);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/space/guard.h"
+#include "store/space/pressure_limit.h"
 
 #include "store/space/resize.h"
 #include "store/store.h"
@@ -19,11 +19,11 @@ _Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
 
 static bool is_time(memstore *store, int source)
 {
-    return ms_load_relaxed(&store->guard.watched) != source ||
-           ms_clock_exact_ms() >= ms_load_relaxed(&store->guard.look_ms);
+    return ms_load_relaxed(&store->pressure_limit.watched) != source ||
+           ms_clock_exact_ms() >= ms_load_relaxed(&store->pressure_limit.look_ms);
 }
 
-int64_t ms_guard_when(memstore *store, int64_t now_us)
+int64_t ms_pressure_limit_when(memstore *store, int64_t now_us)
 {
     const int source = (int)ms_setting_of(&store->settings, memory_pressure);
 
@@ -31,9 +31,9 @@ int64_t ms_guard_when(memstore *store, int64_t now_us)
         return INT64_MAX;
     if (is_time(store, source))
         return now_us;
-    if (ms_load_relaxed(&store->guard.moving))
+    if (ms_load_relaxed(&store->pressure_limit.moving))
         return now_us + RESUME_MS * 1000;
-    return now_us + (ms_load_relaxed(&store->guard.look_ms) - ms_clock_exact_ms()) * 1000;
+    return now_us + (ms_load_relaxed(&store->pressure_limit.look_ms) - ms_clock_exact_ms()) * 1000;
 }
 
 /* ---- Limits. The settings lock is held ---- */
@@ -48,7 +48,7 @@ static uint64_t floor_of(memstore *store, uint64_t configured)
     return floor < configured ? floor : configured;
 }
 
-uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
+uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next)
 {
     const uint64_t now = ms_budget_limit(&store->arena.budget);
 
@@ -59,49 +59,49 @@ uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
     return held < next->limit ? held : next->limit;
 }
 
-void ms_guard_give_up(memstore *store)
+void ms_pressure_limit_give_up(memstore *store)
 {
-    ms_store_relaxed(&store->guard.moving, false);
+    ms_store_relaxed(&store->pressure_limit.moving, false);
 }
 
 /* ---- Changes. The settings lock is held ---- */
 
 static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
 {
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
     const uint64_t configured = store->settings.limit;
     const struct ms_pressure_limits limits = {.configured = configured,
                                               .floor = floor_of(store, configured),
                                               .now = ms_budget_limit(&store->arena.budget),
                                               .charged = ms_budget_charged(&store->arena.budget)};
 
-    guard->before = limits.now;
-    guard->descent = (struct ms_descent){0};
-    guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
-    ms_store_relaxed(&guard->moving, guard->target != guard->before);
+    pressure->before = limits.now;
+    pressure->descent = (struct ms_descent){0};
+    pressure->target = ms_pressure_judge(&pressure->state, reading, &limits, ms_clock_exact_ms());
+    ms_store_relaxed(&pressure->moving, pressure->target != pressure->before);
 }
 
 /* It is over, at the target or before. */
 static void end_change(memstore *store)
 {
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
     const uint64_t now = ms_budget_limit(&store->arena.budget);
 
-    ms_store_relaxed(&guard->moving, false);
-    if (now == guard->before)
+    ms_store_relaxed(&pressure->moving, false);
+    if (now == pressure->before)
         return;
-    ms_count(&store->counters, now < guard->before ? MS_COUNT_LIMIT_LOWERED : MS_COUNT_LIMIT_RAISED,
-             1);
+    ms_count(&store->counters,
+             now < pressure->before ? MS_COUNT_LIMIT_LOWERED : MS_COUNT_LIMIT_RAISED, 1);
     ms_track_resize(store);
     ms_store_relaxed(&store->limit_told, false);
-    ms_tell_limit_moved(store, guard->before);
+    ms_tell_limit_moved(store, pressure->before);
 }
 
 /* Go on with what was begun. False when there is more to do at once. */
 static bool move(memstore *store, int64_t until_us)
 {
-    const enum ms_resize_end end =
-        ms_store_resize_some(store, store->guard.target, &store->guard.descent, until_us);
+    const enum ms_resize_end end = ms_store_resize_some(store, store->pressure_limit.target,
+                                                        &store->pressure_limit.descent, until_us);
 
     if (end != MS_RESIZE_LATER)
         end_change(store);
@@ -114,32 +114,32 @@ static bool move(memstore *store, int64_t until_us)
 static void tell_reading(memstore *store, const struct ms_pressure_reading *reading)
 {
     static const char watched[] = "", unbounded[] = "no group up the hierarchy has a limit";
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
     const char *const text = reading->outcome == MS_PRESSURE_READ        ? watched
                              : reading->outcome == MS_PRESSURE_UNBOUNDED ? unbounded
                                                                          : reading->why;
 
-    if (guard->told == text)
+    if (pressure->told == text)
         return;
-    guard->told = text;
+    pressure->told = text;
     if (text == watched)
-        ms_tell_pressure_watched(store, guard->sensor.file);
+        ms_tell_pressure_watched(store, pressure->sensor.file);
     else
-        ms_tell_pressure_unknown(store, guard->sensor.file, text);
+        ms_tell_pressure_unknown(store, pressure->sensor.file, text);
 }
 
 static struct ms_pressure_reading look(memstore *store, int source)
 {
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
 
-    if (ms_load_relaxed(&guard->watched) != source) {
-        guard->told = NULL;
-        guard->state.has_begun = false;
-        ms_store_relaxed(&guard->watched, source);
+    if (ms_load_relaxed(&pressure->watched) != source) {
+        pressure->told = NULL;
+        pressure->state.has_begun = false;
+        ms_store_relaxed(&pressure->watched, source);
     }
-    ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + LOOK_INTERVAL_MS);
+    ms_store_relaxed(&pressure->look_ms, ms_clock_exact_ms() + LOOK_INTERVAL_MS);
     const struct ms_pressure_reading reading =
-        ms_pressure_read(&guard->sensor, (enum ms_pressure_source)source);
+        ms_pressure_read(&pressure->sensor, (enum ms_pressure_source)source);
     tell_reading(store, &reading);
     return reading;
 }
@@ -147,56 +147,56 @@ static struct ms_pressure_reading look(memstore *store, int source)
 /* Look if it is time, and go on. */
 static bool run(memstore *store, int source, int64_t until_us)
 {
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
     struct ms_pressure_reading reading = {.outcome = MS_PRESSURE_UNKNOWN};
     const bool looks = is_time(store, source);
     bool done = true;
 
-    if (!looks && !ms_load_relaxed(&guard->moving))
+    if (!looks && !ms_load_relaxed(&pressure->moving))
         return true;
     if (looks)
         reading = look(store, source);
     if (!ms_mutex_try_lock(&store->settings_lock)) {
-        ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + RESUME_MS);
+        ms_store_relaxed(&pressure->look_ms, ms_clock_exact_ms() + RESUME_MS);
         return true;
     }
     /* It may have been changed meanwhile. */
     if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
-        if (looks && !ms_load_relaxed(&guard->moving))
+        if (looks && !ms_load_relaxed(&pressure->moving))
             begin_change(store, &reading);
-        if (ms_load_relaxed(&guard->moving))
+        if (ms_load_relaxed(&pressure->moving))
             done = move(store, until_us);
     }
     ms_mutex_unlock(&store->settings_lock);
     return done;
 }
 
-bool ms_guard_run(memstore *store, int64_t until_us)
+bool ms_pressure_limit_run(memstore *store, int64_t until_us)
 {
     const int source = (int)ms_setting_of(&store->settings, memory_pressure);
     bool idle = false;
 
     if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
-        !ms_cas_acq_rel(&store->guard.busy, &idle, true))
+        !ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
         return true;
     const bool done = run(store, source, until_us);
-    ms_store_release(&store->guard.busy, false);
+    ms_store_release(&store->pressure_limit.busy, false);
     return done;
 }
 
 /* ---- Ends ---- */
 
-void ms_guard_close(memstore *store)
+void ms_pressure_limit_close(memstore *store)
 {
-    ms_pressure_forget(&store->guard.sensor);
+    ms_pressure_forget(&store->pressure_limit.sensor);
 }
 
-void ms_guard_forget_parent(memstore *store)
+void ms_pressure_limit_forget_parent(memstore *store)
 {
-    struct ms_guard *guard = &store->guard;
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
 
     /* What somebody was looking up in the middle of it is lost. */
-    if (ms_load_relaxed(&guard->busy))
-        guard->sensor = (struct ms_pressure_sensor){.file = ""};
-    ms_store_relaxed(&guard->busy, false);
+    if (ms_load_relaxed(&pressure->busy))
+        pressure->sensor = (struct ms_pressure_sensor){.file = ""};
+    ms_store_relaxed(&pressure->busy, false);
 }
