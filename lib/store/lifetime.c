@@ -211,7 +211,7 @@ static const char *why_too_small(const memstore *store)
 {
     const uint64_t passes = ms_admission_overhead(&store->settings);
 
-    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    _Static_assert(sizeof(struct ms_view_pass) == 40, "the text says so");
     if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
         return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
                "performance.memory_limit";

@@ -20,19 +20,19 @@ uint8_t ms_admission_diverts(const struct ms_settings *settings)
 
 uint64_t ms_admission_overhead(const struct ms_settings *settings)
 {
-    return settings->max_concurrent_readers * sizeof(struct ms_pass);
+    return settings->max_concurrent_readers * sizeof(struct ms_view_pass);
 }
 
 void ms_admission_init(struct ms_admission *admission, const struct ms_settings *settings)
 {
     ms_gate_init(&admission->views, settings->max_concurrent_readers);
     ms_gate_init(&admission->writers, settings->max_concurrent_writers);
-    ms_passes_init(&admission->passes);
+    ms_view_passes_init(&admission->passes);
 }
 
 void ms_admission_fini(struct ms_admission *admission)
 {
-    ms_passes_fini(&admission->passes);
+    ms_view_passes_fini(&admission->passes);
     ms_gate_fini(&admission->writers);
     ms_gate_fini(&admission->views);
 }
@@ -58,18 +58,18 @@ int ms_admission_status(enum ms_gate_result result)
 
 /* ---- Views ---- */
 
-static struct ms_admission *admission_of(const struct ms_pass *pass)
+static struct ms_admission *admission_of(const struct ms_view_pass *pass)
 {
     return (struct ms_admission *)((char *)pass->owner - offsetof(struct ms_admission, passes));
 }
 
 void ms_admission_release(memstore_view *view)
 {
-    struct ms_pass *pass = ms_pass_withdraw(view);
+    struct ms_view_pass *pass = ms_view_pass_withdraw(view);
     struct ms_admission *admission = admission_of(pass);
     const bool is_counted = pass->holder != 0;
 
-    ms_pass_put(pass);
+    ms_view_pass_put(pass);
     /* The place comes last, so that never more is pinned than there are places. */
     ms_view_release(view);
     if (is_counted)
@@ -115,17 +115,17 @@ int ms_admission_get_view(memstore *store, const void *key, size_t key_size, mem
 
     if (status != MEMSTORE_OK)
         return status;
-    struct ms_pass *pass = ms_pass_take(&admission->passes);
+    struct ms_view_pass *pass = ms_view_pass_take(&admission->passes);
     if (pass != NULL)
         status = ms_store_get_view(store, key, key_size, out);
     else
         status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (status == MEMSTORE_OK) {
-        ms_pass_give(pass, out);
+        ms_view_pass_give(pass, out);
         return MEMSTORE_OK;
     }
     if (pass != NULL)
-        ms_pass_put(pass);
+        ms_view_pass_put(pass);
     ms_gate_leave(&admission->views, 1);
     return status;
 }
@@ -137,12 +137,12 @@ int ms_admission_hold(memstore *store, memstore_view *view)
 
     if (status != MEMSTORE_OK)
         return status;
-    struct ms_pass *pass = ms_pass_take(&admission->passes);
+    struct ms_view_pass *pass = ms_view_pass_take(&admission->passes);
     if (pass == NULL) {
         ms_gate_leave(&admission->views, 1);
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     }
-    ms_pass_give(pass, view);
+    ms_view_pass_give(pass, view);
     return MEMSTORE_OK;
 }
 
@@ -206,15 +206,15 @@ static int give_passes(struct taking *taking)
     int status = MEMSTORE_OK;
 
     for (size_t i = 0; i < taking->n && status == MEMSTORE_OK; i++) {
-        struct ms_pass *pass = NULL;
+        struct ms_view_pass *pass = NULL;
 
         if (taking->views[i].pin == NULL)
             continue;
-        pass = ms_pass_take(&admission->passes);
+        pass = ms_view_pass_take(&admission->passes);
         if (pass == NULL) {
             status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
         } else {
-            ms_pass_give(pass, &taking->views[i]);
+            ms_view_pass_give(pass, &taking->views[i]);
             given++;
         }
     }
@@ -287,5 +287,5 @@ void ms_admission_leave_writer(memstore *store)
 void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
 {
     ms_gate_forget_threads(&admission->writers, 0);
-    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes) + loads);
+    ms_gate_forget_threads(&admission->views, ms_view_passes_recount(&admission->passes) + loads);
 }

@@ -3,7 +3,7 @@
  * and max_concurrent_writers. Both are unbounded unless configured, and then cost one branch. A loader
  * that is called counts as a view does.
  *
- * Where views are bounded each one holds a pass (pass.h).
+ * Where views are bounded each one holds a pass (view_pass.h).
  *
  * AM-1  A view with a pass that is counted holds one place of the gate `views`.
  * AM-2  Who waits for a place is in no read section, and holds no lock but the combiner's apply
@@ -13,7 +13,7 @@
 
 #include "config/settings.h"
 #include "platform/gate.h"
-#include "store/read/pass.h"
+#include "store/read/view_pass.h"
 
 #include <memstore/memstore.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 struct ms_admission {
     struct ms_gate views;
     struct ms_gate writers;
-    struct ms_passes passes;
+    struct ms_view_passes passes;
 };
 
 /* Why calls leave their short way, as a set of bits, so that who asks for one asks for all. */

@@ -18,7 +18,7 @@ void *ms_store_pin(memstore *store, struct ms_segment *segment);
 void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
 /* One more view of what a view without a pass shows. */
 void ms_view_share(const memstore_view *view, memstore_view *out);
-/* What a view's `pin` may be marked with, by its lowest bits: it holds a pass (pass.h), is of an
+/* What a view's `pin` may be marked with, by its lowest bits: it holds a pass (view_pass.h), is of an
  * event (events/events.h), or shows a value that is not in the store (loader/kept.h). */
 #define MS_VIEW_MARKS ((uintptr_t)7)
 void ms_view_give_back_other(memstore_view *view);
