@@ -11,7 +11,7 @@
 #include "store/store.h"
 #include "store/validate.h"
 #include "store/watch/notify.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include "loader/leading.h"
 #include "platform/mem.h"

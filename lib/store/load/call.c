@@ -8,7 +8,7 @@
 #include "loader/backoff.h"
 #include "platform/random.h"
 #include "store/watch/measuring.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 /* The loaders that this thread is in. One that is called meanwhile takes no place: it would wait for
  * another's. */

@@ -5,7 +5,7 @@
 #include "store/load/call.h"
 #include "store/load/load.h"
 #include "store/read/view.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 /* A flight of one's own: OK and a lease, or a view when the key has come meanwhile, or an error. */
 static int give_lease(memstore *store, struct ms_flight *flight, struct ms_flight **lease,

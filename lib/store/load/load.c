@@ -9,7 +9,7 @@
 #include "store/read/read.h"
 #include "store/read/view.h"
 #include "store/space/room.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 #include "store/write/write.h"
 #include "store/write/writing.h"
 #include "util/glob.h"

@@ -6,7 +6,7 @@
 #include "store/write/write.h"
 
 #include "loader/kept.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 #include "store/write/writing.h"
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */

@@ -14,7 +14,7 @@
 #include "store/track/follow.h"
 #include "store/upkeep.h"
 #include "store/watch/notify.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 #include "store/write/ttl.h"
 #include "store/write/write.h"
 

@@ -13,7 +13,7 @@
 #include "store/interval.h"
 #include "store/lookup.h"
 #include "store/snapshot/progress.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 _Static_assert(MS_HEATS == MS_SNAPSHOT_HEATS, "blocks are kept apart by heat");
 

@@ -3,7 +3,7 @@
 
 #include "store/space/resize.h"
 #include "store/store.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 /* A program that takes a gigabyte in a second leaves time for one look at least before it has used
  * up the margin; and a look is some ten small files. */

@@ -13,7 +13,7 @@
 #include "expiry/ttl_class.h"
 #include "segment/pins.h"
 #include "store/watch/notify.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 #include "store/write/slide.h"
 
 #define GROUP 16

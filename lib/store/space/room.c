@@ -9,7 +9,7 @@
 #include "store/store.h"
 #include "store/upkeep.h"
 #include "store/watch/report.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include "platform/mem.h"
 #include "platform/wait.h"

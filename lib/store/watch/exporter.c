@@ -7,7 +7,7 @@
 #include "store/store.h"
 #include "store/watch/metrics.h"
 #include "store/watch/metrics_file.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include <errno.h>
 #include <string.h>

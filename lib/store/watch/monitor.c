@@ -5,7 +5,7 @@
 #include "store/store.h"
 #include "store/watch/notify.h"
 #include "store/watch/report.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include <string.h>
 

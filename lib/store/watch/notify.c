@@ -4,7 +4,7 @@
 #include "store/lookup.h"
 #include "store/space/resize.h"
 #include "store/space/room.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include <stdio.h>
 

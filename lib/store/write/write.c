@@ -14,7 +14,7 @@
 #include "store/space/room.h"
 #include "store/track/follow.h"
 #include "store/watch/notify.h"
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 #include "store/write/slide.h"
 #include "store/write/ttl.h"
 

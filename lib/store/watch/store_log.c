@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/watch/tell.h"
+#include "store/watch/store_log.h"
 
 #include "platform/file.h"
 

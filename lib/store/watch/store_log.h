@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store says in its log. Any lock may be held but the log's. */
-#ifndef MS_STORE_WATCH_TELL_H
-#define MS_STORE_WATCH_TELL_H
+#ifndef MS_STORE_WATCH_STORE_LOG_H
+#define MS_STORE_WATCH_STORE_LOG_H
 
 #include "snapshot/reader.h"
 #include "store/store.h"
