@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading what is not there; for the files of its room. A load goes through these steps:
+/* Loading what is not there. A load goes through these steps:
  *
  *     look      a hit needs nothing of what follows, unless it is old (load.c, refresh.c)
  *     join      the key's flight, or begin one (loader/flights.h)
