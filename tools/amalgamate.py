@@ -6,7 +6,7 @@ usage: amalgamate.py SOURCE_ROOT TARGET
 
 TARGET gets memstore.c and memstore/*.h. Headers of the library are taken in where they are first included. Names that are
 local to a file there and are not the only ones of their kind (static functions and variables, types, constants, macros) get the
-name of their file in front. Comments stay behind: what is to be read is lib/.
+name of their file in front, with those of its folders below lib/. Comments stay behind: what is to be read is lib/.
 """
 
 import collections
@@ -85,7 +85,7 @@ class Amalgamation:
     def __init__(self, root):
         self.lib = root / "lib"
         modules = MODULE.findall((self.lib / "meson.build").read_text(encoding="utf-8"))
-        self.sources = [source for module in modules for source in sorted((self.lib / module).glob("*.c"))]
+        self.sources = [source for module in modules for source in sorted((self.lib / module).rglob("*.c"))]
         self.headers = sorted(self.lib.rglob("*.h"))
         self.count = collections.Counter()
         for path in self.sources + self.headers:
@@ -94,12 +94,12 @@ class Amalgamation:
 
     def renamed(self, path, text):
         """The text of a source with the names that other files have as well made its own."""
-        module, stem = path.parent.name, path.stem
+        place = "_".join(path.relative_to(self.lib).with_suffix("").parts)
         own = {name for name in defined_names(text) if self.count[name] > 1}
 
         def replace(match):
             name = match["name"]
-            return f"{module}_{stem}_{name}" if name in own else match[0]
+            return f"{place}_{name}" if name in own else match[0]
 
         return TOKEN.sub(replace, text)
 

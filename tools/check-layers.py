@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check that no module of lib/ includes upwards, and that own headers come first.
+"""Check that no module of lib/ includes upwards, by the table in lib/meson.build, nor a room of lib/store, and that own headers
+come first.
 
 usage: check-layers.py [SOURCE_ROOT]
 """
@@ -9,39 +10,8 @@ import pathlib
 import re
 import sys
 
-# Module: the modules whose headers it may include besides its own. A module stands above all that it names.
-MAY_INCLUDE = {
-    "platform": set(),
-    "util": {"platform"},
-    "index": {"util", "platform"},
-    "segment": {"util", "platform"},
-    "expiry": {"segment", "util", "platform"},
-    "eviction": {"segment", "util", "platform"},
-    "log": {"util", "platform"},
-    "config": {"log", "util", "platform"},
-    "stats": {"util", "platform"},
-    "advice": {"eviction", "util", "platform"},
-    "events": {"segment", "util", "platform"},
-    "loader": {"segment", "util", "platform"},
-    "snapshot": {"util", "platform"},
-    "pressure": {"util", "platform"},
-    "store": {
-        "index",
-        "segment",
-        "expiry",
-        "eviction",
-        "stats",
-        "advice",
-        "events",
-        "loader",
-        "log",
-        "snapshot",
-        "pressure",
-        "util",
-        "platform",
-    },
-    "api": {"store", "config", "stats", "advice", "log", "snapshot", "util", "platform"},
-}
+# A module in lib/meson.build, with those that it may call, and so include, besides its own.
+MODULE = re.compile(r"^  '(\w+)': \{\s*'below': \[([^\]]*)\]", re.MULTILINE)
 # Single headers that hold types alone, for modules that may not include the rest of their folder.
 MAY_INCLUDE_HEADER = {
     "store": {"config/settings.h"},
@@ -51,14 +21,23 @@ MAY_INCLUDE_PUBLIC = {"api", "store", "config", "stats", "events", "loader", "lo
 # The statuses are constants alone, which every module may return.
 PUBLIC_FOR_ALL = {"memstore/status.h"}
 
+# The rooms of lib/store, lowest first: none includes what is above it. "" are the files outside of rooms, whose headers are
+# everybody's, as are those that store.h takes in: the parts of struct memstore.
+STORE_ROOMS = [{"space", "read", "write", "track", "watch"}, {"batch"}, {"async", "load", ""}, {"snapshot"}]
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
+
+
+def modules_of(lib):
+    text = (lib / "meson.build").read_text(encoding="utf-8")
+    return {name: set(re.findall(r"\w+", below)) for name, below in MODULE.findall(text)}
 
 
 def includes_of(path):
     return INCLUDE.findall(path.read_text(encoding="utf-8"))
 
 
-def check_include(module, quote, target):
+def check_include(modules, module, quote, target):
     """What is wrong with one include, or None."""
     if quote == "<":
         public = target.startswith("memstore/") and target not in PUBLIC_FOR_ALL
@@ -68,19 +47,43 @@ def check_include(module, quote, target):
     folder, _, header = target.partition("/")
     if not header:
         return f'write "{module}/{target}", not "{target}"'
-    if folder not in MAY_INCLUDE:
+    if folder not in modules:
         return f'"{folder}" is no module'
-    if folder == module or folder in MAY_INCLUDE[module] or target in MAY_INCLUDE_HEADER.get(module, ()):
+    if folder == module or folder in modules[module] or target in MAY_INCLUDE_HEADER.get(module, ()):
         return None
-    return f"{module} may not include {folder}: allowed are {', '.join(sorted(MAY_INCLUDE[module])) or 'none'}"
+    return f"{module} may not include {folder}: allowed are {', '.join(sorted(modules[module])) or 'none'}"
 
 
-def check_file(lib, path):
+def room_of(place):
+    """The room of lib/store that a path below lib/ is in."""
+    return place.split("/")[1] if place.count("/") > 1 else ""
+
+
+def check_rooms(lib, place, targets):
+    """What is wrong with the includes of a file of lib/store."""
+    height = {room: number for number, rooms in enumerate(STORE_ROOMS) for room in rooms}
+    room = room_of(place)
+    if room not in height:
+        return [f'"{room}" is no room of check-layers.py']
+    parts = {target for _, target in includes_of(lib / "store/store.h")}
+    return [
+        f"store/{room or '*.[ch]'} may not include {target}, which is above it"
+        for target in targets
+        if target.startswith("store/")
+        and target not in parts
+        and room_of(target) != ""
+        and height.get(room_of(target), -1) > height[room]
+    ]
+
+
+def check_file(modules, lib, path):
     relative = path.relative_to(lib)
     module = relative.parts[0]
     includes = includes_of(path)
 
-    problems = [problem for quote, target in includes if (problem := check_include(module, quote, target))]
+    problems = [problem for quote, target in includes if (problem := check_include(modules, module, quote, target))]
+    if module == "store":
+        problems += check_rooms(lib, relative.as_posix(), [target for _, target in includes])
     if path.suffix == ".c" and path.with_suffix(".h").exists():
         own = relative.with_suffix(".h").as_posix()
         if not includes or includes[0][1] != own:
@@ -88,12 +91,12 @@ def check_file(lib, path):
     return [f"lib/{relative}: {problem}" for problem in problems]
 
 
-def cycles():
-    """Pairs of modules that the table above lets include each other."""
-    for module, below in MAY_INCLUDE.items():
+def cycles(modules):
+    """Pairs of modules that may include each other."""
+    for module, below in modules.items():
         for other in below:
-            if module in MAY_INCLUDE[other]:
-                yield f"check-layers.py: {module} and {other} may include each other"
+            if module in modules.get(other, ()):
+                yield f"lib/meson.build: {module} and {other} may include each other"
 
 
 def main():
@@ -101,12 +104,13 @@ def main():
     lib = root / "lib"
     sources = sorted(path for path in lib.rglob("*.[ch]"))
 
-    problems = list(cycles())
+    modules = modules_of(lib)
+    problems = list(cycles(modules))
     for path in sources:
-        if path.relative_to(lib).parts[0] not in MAY_INCLUDE:
-            problems.append(f"lib/{path.relative_to(lib)}: its folder is no module of check-layers.py")
+        if path.relative_to(lib).parts[0] not in modules:
+            problems.append(f"lib/{path.relative_to(lib)}: its folder is no module of lib/meson.build")
         else:
-            problems += check_file(lib, path)
+            problems += check_file(modules, lib, path)
     for problem in problems:
         print(problem)
     print(f"layers: {len(sources)} files, {len(problems)} problems")

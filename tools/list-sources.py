@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the C sources of folders, sorted, one a line, as "FOLDER KIND PATH"; none of a folder that is absent.
 
-usage: list-sources.py FOLDER...
+usage: list-sources.py [--deep] FOLDER...
 
-KIND is
+With --deep those of the folders in it, too. KIND is
   criterion  of sources with Criterion tests, which are linked to one program
   program    of sources with a main(), each of them a program
   support    of the others, which both of these may call
@@ -26,8 +26,10 @@ def kind_of(path):
 
 
 def main():
-    for folder in sys.argv[1:]:
-        for path in sorted(pathlib.Path(folder).glob("*.c")):
+    folders = sys.argv[1:]
+    deep = folders[:1] == ["--deep"]
+    for folder in folders[deep:]:
+        for path in sorted(pathlib.Path(folder).glob("**/*.c" if deep else "*.c")):
             print(folder, kind_of(path), path.as_posix())
 
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/report.h"
 #include "platform/mem.h"
-#include "store/advise.h"
+#include "store/lifetime.h"
 #include "store/store.h"
+#include "store/track/advise.h"
 
 #include <memstore/advice.h>
 

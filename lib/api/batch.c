@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
 #include "platform/mem.h"
-#include "store/measuring.h"
-#include "store/writing.h"
+#include "store/batch/commit.h"
+#include "store/batch/object.h"
+#include "store/read/many.h"
+#include "store/read/view.h"
+#include "store/watch/measuring.h"
+#include "store/write/writing.h"
 
 #include <string.h>
 
@@ -99,7 +103,7 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
         return MEMSTORE_ERR_INVALID_ARGUMENT;
 
     const uint64_t start = ms_measuring_begin(store);
-    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                            ? ms_admission_get_many(store, keys, n, out, &hits)
                            : ms_store_get_many(store, keys, n, out, &hits);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/clock.h"
 #include "platform/lanes.h"
+#include "store/hot.h"
 #include "store/store.h"
 #include "util/abi.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/notify.h"
+#include "store/lifetime.h"
+#include "store/watch/notify.h"
 #include "util/abi.h"
 
 static bool is_mask(uint32_t mask)

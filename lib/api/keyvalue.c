@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/measuring.h"
-#include "store/writing.h"
+#include "store/lifetime.h"
+#include "store/read/read.h"
+#include "store/read/view.h"
+#include "store/watch/measuring.h"
+#include "store/write/delete.h"
+#include "store/write/increment.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
+#include "store/write/writing.h"
 
 /* ---- Writing ---- */
 
@@ -172,7 +179,7 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
 {
     *out = (memstore_view){0};
     const uint64_t start = ms_measuring_begin_read(store);
-    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                            ? ms_admission_get_view(store, key, key_size, out)
                            : ms_store_get_view(store, key, key_size, out);
 
@@ -188,7 +195,7 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
         *out = (memstore_view){0};
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    if (ms_unlikely((ms_store_bounds(store) & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & (MS_DIVERT_VIEWS | MS_DIVERT_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/tell.h"
 #include "config/config.h"
+#include "store/lifetime.h"
 
 int memstore_open(const memstore_config *config, memstore **out)
 {

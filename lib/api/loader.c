@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/loading.h"
+#include "store/load/lease.h"
+#include "store/load/load.h"
+#include "store/load/many.h"
 #include "store/store.h"
 #include "util/abi.h"
 

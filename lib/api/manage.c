@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/writing.h"
+#include "store/lifetime.h"
+#include "store/space/room.h"
+#include "store/upkeep.h"
+#include "store/watch/report.h"
+#include "store/write/clear.h"
+#include "store/write/writing.h"
 
 int memstore_clear(memstore *store)
 {

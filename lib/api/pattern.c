@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/writing.h"
+#include "store/lifetime.h"
+#include "store/load/load.h"
+#include "store/scan.h"
+#include "store/write/writing.h"
 
 int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
                         memstore_cursor **out)

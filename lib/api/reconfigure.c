@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/tell.h"
 #include "config/config.h"
+#include "store/lifetime.h"
+#include "store/reconfigure.h"
+#include "store/space/resize.h"
 
 #include <stdio.h>
 

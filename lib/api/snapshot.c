@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/loading.h"
 #include "snapshot/reader.h"
+#include "store/lifetime.h"
+#include "store/snapshot/restore.h"
+#include "store/snapshot/save.h"
+#include "store/snapshot/warm.h"
 #include "store/store.h"
 #include "util/abi.h"
 

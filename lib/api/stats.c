@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/mem.h"
-#include "store/metrics.h"
-#include "store/writing.h"
+#include "store/lifetime.h"
+#include "store/watch/metrics.h"
+#include "store/watch/report.h"
+#include "store/write/writing.h"
 #include "util/abi.h"
 
 int memstore_get_stats(memstore *store, memstore_stats *stats)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/measuring.h"
-#include "store/writing.h"
+#include "store/read/read.h"
+#include "store/watch/measuring.h"
+#include "store/write/retime.h"
+#include "store/write/writing.h"
 
 int memstore_get_ttl(memstore *store, const void *key, size_t key_size, int64_t *ttl_ms)
 {

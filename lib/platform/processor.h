@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Whether there are functions for AVX2, BMI1 and BMI2 (store/get_avx2.c): with gcc, and not where all
+/* Whether there are functions for AVX2, BMI1 and BMI2 (store/read/get_avx2.c): with gcc, and not where all
  * sources are one unit. ThreadSanitizer is shown the ordinary ones. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
     !defined(__SANITIZE_THREAD__) && !defined(MS_ONE_UNIT)

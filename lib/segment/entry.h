@@ -53,7 +53,7 @@
 #define MS_MARK_VERSIONED 0x20 /* somebody was told the version: keep it when the entry is moved */
 #define MS_MARK_PENDING 0x40   /* reserved, not published yet */
 #define MS_MARK_DEAD 0x80      /* replaced or removed: spares reclaimers a look into the index */
-/* Both at once: removed, and kept for when its load fails (store/stale.h). */
+/* Both at once: removed, and kept for when its load fails (store/space/stale.h). */
 #define MS_MARK_STALE (MS_MARK_PENDING | MS_MARK_DEAD)
 
 static inline bool ms_mark_is_pending(unsigned mark)

@@ -14,7 +14,7 @@
  * of a packed run, or as near to that as the entry's granule allows.
  *
  * SG-1  What was published and is not gone is live: what index slots refer to, and the entries that
- *       are kept beyond their expiry (store/stale.h).
+ *       are kept beyond their expiry (store/space/stale.h).
  * SG-2  A segment leaves SEALED only when all that was appended is gone, pending entries included.
  * SG-3  Bytes up to `used` can be walked entry by entry at any time, pending ones included. */
 #ifndef MS_SEGMENT_SEGMENT_H
@@ -92,8 +92,8 @@ struct ms_segment {
     uint32_t due_position;         /* in the heap, 0 = not in it; due lock */
     atomic_int_least64_t earliest; /* no entry expires before this; written under the due lock */
     int64_t due;                   /* when to sweep it; due lock */
-    atomic_uint stale_bytes;       /* of the live ones: what store/stale.h keeps; shard lock */
-    atomic_uint stale_entries;     /* likewise */
+    atomic_uint stale_bytes;   /* of the live ones: what store/space/stale.h keeps; shard lock */
+    atomic_uint stale_entries; /* likewise */
     /* no entry was given a shorter time to live, in milliseconds; written under the due lock */
     atomic_uint least_ttl;
 } MS_ALIGNED(128);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/forking.h"
 
+#include "store/lifetime.h"
+#include "store/load/call.h"
+
 /* A store's locks of one rank; none for ranks that are not a store's. */
 static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))
 {
@@ -105,7 +108,7 @@ void ms_forking_forget_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
-    ms_guard_forget_parent(store);
+    ms_pressure_limit_forget_parent(store);
     ms_captures_forget(&store->captures);
     ms_news_forget_threads(&store->news);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, closing, destroying. */
-#include "store/notify.h"
+#include "store/lifetime.h"
+
+#include "store/hot.h"
+#include "store/load/call.h"
+#include "store/maintenance.h"
+#include "store/read/read.h"
+#include "store/reconfigure.h"
+#include "store/space/harvest.h"
 #include "store/store.h"
-#include "store/tell.h"
 #include "store/validate.h"
+#include "store/watch/notify.h"
+#include "store/watch/store_log.h"
 
 #include "loader/leading.h"
 #include "platform/mem.h"
@@ -180,7 +188,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
     ms_gate_init(&store->room_line, 1);
     ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
-    ms_store_relaxed(&store->bounds, ms_admission_bounds(settings));
+    ms_store_relaxed(&store->diverts, ms_admission_diverts(settings));
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
@@ -203,7 +211,7 @@ static const char *why_too_small(const memstore *store)
 {
     const uint64_t passes = ms_admission_overhead(&store->settings);
 
-    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    _Static_assert(sizeof(struct ms_view_pass) == 40, "the text says so");
     if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
         return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
                "performance.memory_limit";
@@ -375,8 +383,8 @@ static ms_get_fn get_of(bool following)
 static void heat_locked(memstore *store)
 {
     const uint64_t flags = store->hot_unmeasured;
-    const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED);
-    const bool followed = diverts == MS_BOUNDS_TRACKED && (flags & MS_HOT_USUAL) != 0;
+    const unsigned diverts = ms_store_diverts(store) & (MS_DIVERT_MEASURED | MS_DIVERT_TRACKED);
+    const bool followed = diverts == MS_DIVERT_TRACKED && (flags & MS_HOT_USUAL) != 0;
     const uint64_t diverted = MS_HOT_MEASURED |
                               ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
                               (followed ? MS_HOT_FOLLOWED_USUAL : 0);
@@ -387,11 +395,11 @@ static void heat_locked(memstore *store)
         ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }
 
-void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
+void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted)
 {
-    const unsigned others = ms_store_bounds(store) & ~(unsigned)why;
+    const unsigned others = ms_store_diverts(store) & ~(unsigned)why;
 
-    ms_store_relaxed(&store->bounds, (unsigned char)(others | (wanted ? why : 0)));
+    ms_store_relaxed(&store->diverts, (unsigned char)(others | (wanted ? why : 0)));
     /* Before it is open, heat() comes later. */
     if (ms_load_relaxed(&store->hot) != 0)
         heat_locked(store);
@@ -631,7 +639,7 @@ int ms_store_close(memstore *store)
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
-    ms_guard_close(store);
+    ms_pressure_limit_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
     /* Who is told may be waiting for the end of a callback. */

@@ -4,8 +4,17 @@
 #ifndef MS_STORE_LOOKUP_H
 #define MS_STORE_LOOKUP_H
 
+#include "store/maintenance.h"
 #include "store/record.h"
 #include "store/store.h"
+
+/* An entry that was found, in a read section or under its shard's lock. */
+struct ms_found {
+    ms_place place;
+    struct ms_segment *segment;
+    struct ms_entry *entry;
+    struct ms_entry_parts parts;
+};
 
 struct ms_lookup {
     const memstore *store;
@@ -198,6 +207,32 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
 
     if ((mark & MS_MARK_VERSIONED) == 0)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
+}
+
+/* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
+ * hand since it was written, which takes from them. */
+static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
+{
+    return store->touch == MS_TOUCH_COUNT &&
+           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
+           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
+            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
+}
+
+/* An entry is not referred to any more (ST-2). In a read section, because as soon as it is
+ * counted dead somebody else may retire its segment, and a large entry's segment ends with its
+ * record. */
+static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
+{
+    const ms_reader reader = ms_section_begin();
+
+    ms_store_relaxed(&found->entry->mark,
+                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
+    if (ms_arena_entry_died(&store->arena, found->segment,
+                            ms_arena_padded(&store->arena, found->parts.size)) &&
+        ms_arena_retire(&store->arena, found->segment))
+        ms_maintenance_wake(store);
+    ms_section_end(reader);
 }
 
 #endif

@@ -6,13 +6,17 @@
  * segment is due, and is woken when a writer finds little room. It blocks all signals. After
  * fork() the child has no such thread; it is started again by the first write in the child, and for a
  * store that needs it before. */
+#include "store/maintenance.h"
+
 #include "loader/leading.h"
 #include "platform/fork.h"
 #include "platform/lanes.h"
 #include "platform/reader.h"
 #include "platform/wait.h"
 #include "store/forking.h"
+#include "store/space/harvest.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 
 #include <signal.h>
 
@@ -70,7 +74,7 @@ static int64_t next_round(memstore *store, int64_t now_us)
 
     const int64_t plans[] = {
         ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
-        ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
+        ms_exporter_when(store, now_us), ms_pressure_limit_when(store, now_us),
         when_due(store, now_us),
     };
     int64_t first_us = plans[0];

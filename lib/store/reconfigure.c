@@ -4,8 +4,12 @@
  * Most take effect by being read: whoever needs a setting loads it when it needs it. The memory
  * limit is brought about (resize.c), and what sleeps until a moment that a setting had a part in
  * is woken. The queue of asynchronous writes is judged anew. */
-#include "store/notify.h"
+#include "store/reconfigure.h"
+
+#include "store/maintenance.h"
+#include "store/space/resize.h"
 #include "store/store.h"
+#include "store/watch/notify.h"
 
 #include <stdio.h>
 
@@ -74,9 +78,9 @@ static struct memory_change plan_memory(memstore *store, const struct ms_setting
                                    next->access_sample != now->access_sample};
 
     if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
-        const bool moving = ms_load_relaxed(&store->guard.moving);
+        const bool moving = ms_load_relaxed(&store->pressure_limit.moving);
 
-        change.limit = ms_guard_limit(store, next);
+        change.limit = ms_pressure_limit_for(store, next);
         change.raises = change.limit > before || (change.limit == before && moving);
         change.samples_anew |=
             next->access_sample != 0 && has_too_large_a_sample(store, change.limit);
@@ -199,7 +203,7 @@ static int reconfigure_memory(memstore *store, const struct ms_settings *next, s
     if (status == MEMSTORE_OK && change.limit < change.before)
         ms_store_settle_limit(store);
     if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
-        ms_guard_give_up(store);
+        ms_pressure_limit_give_up(store);
         ms_track_resize(store);
         ms_store_relaxed(&store->limit_told, false);
     }

@@ -4,6 +4,8 @@
  * A cursor walks the shards, and each shard in the order of the keys' home hashes, an interval
  * at a time (interval.h). The keys of an interval are copied in one read section; between intervals
  * nothing is held. */
+#include "store/scan.h"
+
 #include "store/interval.h"
 #include "store/lookup.h"
 

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What keeps one store in shape without being asked: expiry, free segments ahead of writers,
  * compaction. Run by the maintenance thread, or by memstore_maintain(). */
+#include "store/upkeep.h"
+
+#include "store/maintenance.h"
+#include "store/space/harvest.h"
+#include "store/space/reclaim.h"
+#include "store/space/room.h"
 #include "store/store.h"
+#include "store/watch/report.h"
 
 #include "platform/wait.h"
 
@@ -139,7 +146,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, deadline);
+    const bool limit_settled = ms_pressure_limit_run(store, deadline);
     while (busy) {
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -161,7 +168,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
             sched_yield();
     }
     /* A step that was stopped may say that there was nothing to do. */
-    if (!guarded || ms_wait_is_stopped())
+    if (!limit_settled || ms_wait_is_stopped())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     /* The maintenance thread knows when it comes back. */
     return exact ? combined : MEMSTORE_OK;

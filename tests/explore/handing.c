@@ -4,6 +4,7 @@
 #include "model.h"
 #include "platform/atomic.h"
 #include "platform/mem.h"
+#include "store/read/view.h"
 #include "store/store.h"
 #include "support/support.h"
 

@@ -11,6 +11,7 @@
 #include "platform/gate.h"
 #include "platform/rcu.h"
 #include "platform/thread.h"
+#include "store/maintenance.h"
 #include "store/store.h"
 
 #include <string.h>

@@ -3,6 +3,8 @@
 
 #include "handing.h"
 #include "segment/pins.h"
+#include "store/space/harvest.h"
+#include "store/space/reclaim.h"
 #include "store/store.h"
 #include "support/support.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queue of asynchronous writes while the settings that shape it are changed: what is queued is
  * judged by the new ones at once, and nothing of it is lost. */
+#include "store/maintenance.h"
 #include "store/store.h"
 #include "support/clock.h"
 #include "support/criterion.h"

@@ -9,7 +9,9 @@
 #include "support/criterion.h"
 
 #include "platform/processor.h"
-#include "store/get.h"
+#include "store/hot.h"
+#include "store/read/get.h"
+#include "store/read/read.h"
 #include "store/store.h"
 
 #include <memstore/events.h>
@@ -32,7 +34,7 @@ static void expect_plain(memstore *store)
     cr_expect(ms_load_relaxed(&store->get) == plain_get());
     cr_expect_eq(ms_load_relaxed(&store->hot) & MS_HOT_FLAGS, store->hot_unmeasured);
     cr_expect((ms_load_relaxed(&store->hot) & MS_HOT_USUAL) != 0);
-    cr_expect_eq(ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED), 0);
+    cr_expect_eq(ms_store_diverts(store) & (MS_DIVERT_MEASURED | MS_DIVERT_TRACKED), 0);
     cr_expect_eq(ms_load_relaxed(&store->follows_below), 0);
     cr_expect_eq(ms_load_relaxed(&store->events_wanted), 0);
     cr_expect_null(ms_load_relaxed(&store->track.sampler));
@@ -79,7 +81,7 @@ static bool is_plain(memstore *store)
 {
     return ms_load_relaxed(&store->get) == plain_get() &&
            (ms_load_relaxed(&store->hot) & MS_HOT_FLAGS) == store->hot_unmeasured &&
-           (ms_store_bounds(store) & MS_BOUNDS_TRACKED) == 0;
+           (ms_store_diverts(store) & MS_DIVERT_TRACKED) == 0;
 }
 
 /* Read until reads are plain, or are not any more. Whether they are. */

@@ -4,6 +4,7 @@
 #include "support/criterion.h"
 
 #include "platform/processor.h"
+#include "store/read/read.h"
 #include "store/store.h"
 
 #include <stdlib.h>

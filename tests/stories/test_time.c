@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time to live: to the millisecond, on a clock that nobody steps, with nothing left behind. */
 #include "platform/testing.h"
+#include "store/maintenance.h"
 #include "store/store.h"
+#include "store/upkeep.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"

@@ -2,6 +2,7 @@
 #include "native.h"
 
 #include "store/store.h"
+#include "store/write/write.h"
 
 #include <pthread.h>
 #include <unistd.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
-#include "store/load.h"
+#include "store/load/load.h"
+#include "store/read/view.h"
 
 #include <string.h>
 

@@ -598,7 +598,6 @@ void ms_fork_register(ms_fork_member *member)
 #define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
 #define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
 #define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define ms_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
 #define ms_cas_relaxed(p, expected, desired)                                                       \
     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
                                             memory_order_relaxed)
@@ -16066,152 +16065,73 @@ void ms_pressure_forget(struct ms_pressure_sensor *sensor)
     sensor->file[0] = '\0';
 }
 
-/* lib/store/admission.c */
-#ifndef MS_STORE_PASS_H
-#define MS_STORE_PASS_H
-#include <memstore/memstore.h>
-struct ms_passes;
-struct ms_pass {
-    struct ms_passes *owner;
-    uint64_t holder;
-    _Atomic(void *) pin;
-    struct ms_pass *next_made;
-    struct ms_pass *next_free;
-};
-struct ms_passes {
-    ms_mutex lock;
-    struct ms_pass *made;
-    struct ms_pass *free;
-};
-void ms_passes_init(struct ms_passes *passes);
-void ms_passes_fini(struct ms_passes *passes);
-struct ms_pass *ms_pass_take(struct ms_passes *passes);
-void ms_pass_give(struct ms_pass *pass, memstore_view *view);
-static inline bool ms_view_has_pass(const memstore_view *view)
-{
-    return ((uintptr_t)view->pin & 1) != 0;
-}
-struct ms_pass *ms_pass_withdraw(memstore_view *view);
-void ms_pass_put(struct ms_pass *pass);
-uint32_t ms_passes_recount(struct ms_passes *passes);
-#endif
-#ifndef MS_STORE_ADMISSION_H
-#define MS_STORE_ADMISSION_H
-#include <memstore/memstore.h>
-#include <stddef.h>
-struct ms_admission {
-    struct ms_gate views;
-    struct ms_gate writers;
-    struct ms_passes passes;
-};
-enum ms_bounds {
-    MS_BOUNDS_VIEWS = 1,
-    MS_BOUNDS_WRITERS = 2,
-    MS_BOUNDS_MEASURED = 4,
-    MS_BOUNDS_TRACKED = 8,
-};
-uint8_t ms_admission_bounds(const struct ms_settings *settings);
-uint64_t ms_admission_overhead(const struct ms_settings *settings);
-void ms_admission_init(struct ms_admission *admission, const struct ms_settings *settings);
-void ms_admission_fini(struct ms_admission *admission);
-void ms_admission_close(struct ms_admission *admission);
-int ms_admission_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
-int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
-                          size_t *found);
-int ms_admission_status(enum ms_gate_result result);
-int ms_admission_hold(memstore *store, memstore_view *view);
-void ms_admission_release(memstore_view *view);
-int ms_admission_enter_load(memstore *store);
-void ms_admission_leave_load(memstore *store);
-int ms_admission_enter_writer(memstore *store);
-void ms_admission_leave_writer(memstore *store);
-void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads);
-#endif
-#ifndef MS_STORE_CALLING_H
-#define MS_STORE_CALLING_H
+/* lib/store/async/apply.c */
+#ifndef MS_STORE_WRITE_TTL_H
+#define MS_STORE_WRITE_TTL_H
 #include <memstore/memstore.h>
 #include <stdint.h>
-struct ms_calling {
-    const memstore *store;
-    struct ms_calling *outer;
-};
-static inline struct ms_calling *ms_calling_begin(struct ms_calling **calls, const memstore *store)
-{
-    struct ms_calling *const call = ms_mem_alloc(sizeof *call);
-    if (call == NULL)
-        return NULL;
-    *call = (struct ms_calling){store, *calls};
-    *calls = call;
-    return call;
-}
-static inline void ms_calling_end(struct ms_calling **calls, struct ms_calling *call)
-{
-    while (*calls != call)
-        calls = &(*calls)->outer;
-    *calls = call->outer;
-    ms_mem_free(call);
-}
-static inline uint32_t ms_calling_count(const struct ms_calling *calls, const memstore *store)
-{
-    uint32_t count = 0;
-    for (; calls != NULL; calls = calls->outer)
-        count += calls->store == store;
-    return count;
-}
-#endif
-#ifndef MS_STORE_CAPTURE_H
-#define MS_STORE_CAPTURE_H
-#include <memstore/memstore.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-struct ms_commit;
-struct ms_image {
-    struct ms_image *next;
-    struct ms_image *next_fresh;
-    uint64_t hash;
-    char *bytes;
-    uint32_t key_size;
-    uint32_t value_size;
+struct ms_life {
     int64_t expiry;
     int64_t ttl;
-    int64_t created;
-    unsigned heat;
-    bool was_there;
 };
-#define MS_CAPTURE_RANGES_LOG2 14
-#define MS_CAPTURE_RANGES (1u << MS_CAPTURE_RANGES_LOG2)
-struct ms_capture {
-    struct ms_capture *next;
-    atomic_uint_least64_t position;
-    unsigned range_shift;
-    uint64_t most_bytes;
-    bool wipes;
-    struct ms_image **ranges;
-    struct ms_image *fresh;
-    uint64_t purged;
-    atomic_uint_least64_t images;
-    uint64_t bytes;
-    int status;
-};
-struct ms_captures {
-    ms_mutex lock;
-    _Atomic(struct ms_capture *) first;
-};
-void ms_captures_init(struct ms_captures *captures);
-void ms_captures_fini(struct ms_captures *captures);
-void ms_captures_forget(struct ms_captures *captures);
-struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes);
-void ms_capture_end(memstore *store, struct ms_capture *capture);
-void ms_capture_batch(const struct ms_commit *commit);
-bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
-                    size_t key_size);
-int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images);
-void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images);
-void ms_capture_purge(memstore *store, struct ms_capture *capture);
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life);
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life);
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life);
 #endif
-#ifndef MS_STORE_CHUNK_H
-#define MS_STORE_CHUNK_H
+#ifndef MS_STORE_BATCH_COMMIT_H
+#define MS_STORE_BATCH_COMMIT_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+enum ms_op_kind {
+    MS_OP_SET,
+    MS_OP_DELETE,
+    MS_OP_UPDATE_TTL,
+    MS_OP_EXPECT_VERSION,
+    MS_OP_EXPECT_ABSENT
+};
+struct ms_op {
+    enum ms_op_kind kind;
+    memstore_key key;
+    const void *value;
+    size_t value_size;
+    int64_t ttl_ms;
+    uint64_t version;
+    struct ms_life life;
+    int64_t created;
+};
+struct ms_commit_result {
+    size_t deleted;
+    size_t refused;
+};
+int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
+                    struct ms_commit_result *result);
+int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
+                        struct ms_commit_result *result);
+#endif
+#ifndef MS_STORE_MAINTENANCE_H
+#define MS_STORE_MAINTENANCE_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+int ms_maintenance_register(memstore *store);
+void ms_maintenance_retire(memstore *store);
+void ms_maintenance_unregister(memstore *store);
+bool ms_maintenance_wake(memstore *store);
+void ms_maintenance_try_wake(memstore *store);
+bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
+uint64_t ms_maintenance_begin_grace_period(memstore *store);
+bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
+void ms_maintenance_pass_grace_periods(void);
+void ms_maintenance_goes_away(void);
+void ms_maintenance_is_back(void);
+void ms_maintenance_resume(memstore *store);
+bool ms_maintenance_plan(memstore *store);
+bool ms_maintenance_is_me(void);
+#endif
+#ifndef MS_STORE_ASYNC_CHUNK_H
+#define MS_STORE_ASYNC_CHUNK_H
 #include <memstore/memstore.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16247,8 +16167,8 @@ static inline struct ms_chunk *ms_chunk_pop(struct ms_chunk **list)
     return chunk;
 }
 #endif
-#ifndef MS_STORE_COMBINER_H
-#define MS_STORE_COMBINER_H
+#ifndef MS_STORE_ASYNC_COMBINER_H
+#define MS_STORE_ASYNC_COMBINER_H
 #include <memstore/memstore.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16336,85 +16256,151 @@ static inline const char *ms_pending_value(const struct ms_pending *pending)
     return ms_pending_key(pending) + pending->key_size;
 }
 #endif
-#ifndef MS_STORE_EXPORTER_H
-#define MS_STORE_EXPORTER_H
+#ifndef MS_STORE_CALLING_H
+#define MS_STORE_CALLING_H
 #include <memstore/memstore.h>
-#include <stdbool.h>
-struct ms_exporter {
-    atomic_bool busy;
-    atomic_int_least64_t tried_ms;
-    atomic_uintptr_t tried;
-    atomic_uintptr_t parents;
-    const char *file;
-};
-void ms_exporter_look(memstore *store);
-int64_t ms_exporter_when(memstore *store, int64_t now_us);
-void ms_exporter_close(memstore *store);
-void ms_exporter_forget_parent(memstore *store);
-#endif
-#ifndef MS_STORE_DESCENT_H
-#define MS_STORE_DESCENT_H
 #include <stdint.h>
-struct ms_descent {
-    uint64_t limit;
-    uint64_t charged;
-    uint64_t entries;
-    int64_t vain_us;
+struct ms_calling {
+    const memstore *store;
+    struct ms_calling *outer;
 };
+static inline struct ms_calling *ms_calling_begin(struct ms_calling **calls, const memstore *store)
+{
+    struct ms_calling *const call = ms_mem_alloc(sizeof *call);
+    if (call == NULL)
+        return NULL;
+    *call = (struct ms_calling){store, *calls};
+    *calls = call;
+    return call;
+}
+static inline void ms_calling_end(struct ms_calling **calls, struct ms_calling *call)
+{
+    while (*calls != call)
+        calls = &(*calls)->outer;
+    *calls = call->outer;
+    ms_mem_free(call);
+}
+static inline uint32_t ms_calling_count(const struct ms_calling *calls, const memstore *store)
+{
+    uint32_t count = 0;
+    for (; calls != NULL; calls = calls->outer)
+        count += calls->store == store;
+    return count;
+}
 #endif
-#ifndef MS_STORE_GUARD_H
-#define MS_STORE_GUARD_H
+#ifndef MS_STORE_READ_VIEW_PASS_H
+#define MS_STORE_READ_VIEW_PASS_H
+#include <memstore/memstore.h>
+struct ms_view_passes;
+struct ms_view_pass {
+    struct ms_view_passes *owner;
+    uint64_t holder;
+    _Atomic(void *) pin;
+    struct ms_view_pass *next_made;
+    struct ms_view_pass *next_free;
+};
+struct ms_view_passes {
+    ms_mutex lock;
+    struct ms_view_pass *made;
+    struct ms_view_pass *free;
+};
+void ms_view_passes_init(struct ms_view_passes *passes);
+void ms_view_passes_fini(struct ms_view_passes *passes);
+struct ms_view_pass *ms_view_pass_take(struct ms_view_passes *passes);
+void ms_view_pass_give(struct ms_view_pass *pass, memstore_view *view);
+static inline bool ms_view_has_pass(const memstore_view *view)
+{
+    return ((uintptr_t)view->pin & 1) != 0;
+}
+struct ms_view_pass *ms_view_pass_withdraw(memstore_view *view);
+void ms_view_pass_put(struct ms_view_pass *pass);
+uint32_t ms_view_passes_recount(struct ms_view_passes *passes);
+#endif
+#ifndef MS_STORE_READ_ADMISSION_H
+#define MS_STORE_READ_ADMISSION_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+struct ms_admission {
+    struct ms_gate views;
+    struct ms_gate writers;
+    struct ms_view_passes passes;
+};
+enum ms_diverts {
+    MS_DIVERT_VIEWS = 1,
+    MS_DIVERT_WRITERS = 2,
+    MS_DIVERT_MEASURED = 4,
+    MS_DIVERT_TRACKED = 8,
+};
+uint8_t ms_admission_diverts(const struct ms_settings *settings);
+uint64_t ms_admission_overhead(const struct ms_settings *settings);
+void ms_admission_init(struct ms_admission *admission, const struct ms_settings *settings);
+void ms_admission_fini(struct ms_admission *admission);
+void ms_admission_close(struct ms_admission *admission);
+int ms_admission_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
+int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                          size_t *found);
+int ms_admission_status(enum ms_gate_result result);
+int ms_admission_hold(memstore *store, memstore_view *view);
+void ms_admission_release(memstore_view *view);
+int ms_admission_enter_load(memstore *store);
+void ms_admission_leave_load(memstore *store);
+int ms_admission_enter_writer(memstore *store);
+void ms_admission_leave_writer(memstore *store);
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads);
+#endif
+#ifndef MS_STORE_SNAPSHOT_CAPTURE_H
+#define MS_STORE_SNAPSHOT_CAPTURE_H
 #include <memstore/memstore.h>
 #include <stdbool.h>
-struct ms_guard {
-    atomic_bool busy;
-    atomic_int_least64_t look_ms;
-    atomic_int watched;
-    atomic_bool moving;
-    struct ms_pressure_sensor sensor;
-    const char *told;
-    struct ms_pressure_state state;
-    uint64_t before, target;
-    struct ms_descent descent;
+#include <stddef.h>
+#include <stdint.h>
+struct ms_commit;
+struct ms_image {
+    struct ms_image *next;
+    struct ms_image *next_fresh;
+    uint64_t hash;
+    char *bytes;
+    uint32_t key_size;
+    uint32_t value_size;
+    int64_t expiry;
+    int64_t ttl;
+    int64_t created;
+    unsigned heat;
+    bool was_there;
 };
-bool ms_guard_run(memstore *store, int64_t until_us);
-int64_t ms_guard_when(memstore *store, int64_t now_us);
-uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next);
-void ms_guard_give_up(memstore *store);
-void ms_guard_close(memstore *store);
-void ms_guard_forget_parent(memstore *store);
-#endif
-#ifndef MS_STORE_MONITOR_H
-#define MS_STORE_MONITOR_H
-#include <memstore/memstore.h>
-#include <memstore/stats.h>
-struct ms_monitor_sums {
-    uint64_t counts[MS_COUNTERS];
-    uint64_t measured, slow;
+#define MS_CAPTURE_RANGES_LOG2 14
+#define MS_CAPTURE_RANGES (1u << MS_CAPTURE_RANGES_LOG2)
+struct ms_capture {
+    struct ms_capture *next;
+    atomic_uint_least64_t position;
+    unsigned range_shift;
+    uint64_t most_bytes;
+    bool wipes;
+    struct ms_image **ranges;
+    struct ms_image *fresh;
+    uint64_t purged;
+    atomic_uint_least64_t images;
+    uint64_t bytes;
+    int status;
 };
-struct ms_monitor {
+struct ms_captures {
     ms_mutex lock;
-    atomic_int_least64_t began_ms;
-    struct ms_monitor_sums base;
-    bool is_on;
-    bool has_window;
-    int64_t length_ms;
-    struct ms_monitor_sums window;
-    double memory_usage, pinned;
-    uint64_t alerts, alerts_raised;
+    _Atomic(struct ms_capture *) first;
 };
-void ms_monitor_init(struct ms_monitor *monitor, bool is_on);
-void ms_monitor_fini(struct ms_monitor *monitor);
-void ms_monitor_look(memstore *store);
-void ms_monitor_reconfigured(memstore *store);
-int64_t ms_monitor_when(memstore *store, int64_t now_us);
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
-const char *ms_monitor_alert_name(uint64_t alert);
-int ms_monitor_rates(memstore *store, memstore_rates *out);
-void ms_monitor_forget_latencies(memstore *store);
+void ms_captures_init(struct ms_captures *captures);
+void ms_captures_fini(struct ms_captures *captures);
+void ms_captures_forget(struct ms_captures *captures);
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes);
+void ms_capture_end(memstore *store, struct ms_capture *capture);
+void ms_capture_batch(const struct ms_commit *commit);
+bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
+                    size_t key_size);
+int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images);
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images);
+void ms_capture_purge(memstore *store, struct ms_capture *capture);
 #endif
-#ifndef MS_STORE_NEWS_H
-#define MS_STORE_NEWS_H
+#ifndef MS_STORE_SNAPSHOT_NEWS_H
+#define MS_STORE_SNAPSHOT_NEWS_H
 #include <memstore/memstore.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16458,8 +16444,40 @@ void ms_news_note_all(struct ms_news_list *list);
 int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size);
 bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash);
 #endif
-#ifndef MS_STORE_STALE_H
-#define MS_STORE_STALE_H
+#ifndef MS_STORE_SPACE_DESCENT_H
+#define MS_STORE_SPACE_DESCENT_H
+#include <stdint.h>
+struct ms_descent {
+    uint64_t limit;
+    uint64_t charged;
+    uint64_t entries;
+    int64_t vain_us;
+};
+#endif
+#ifndef MS_STORE_SPACE_PRESSURE_LIMIT_H
+#define MS_STORE_SPACE_PRESSURE_LIMIT_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+struct ms_pressure_limit {
+    atomic_bool busy;
+    atomic_int_least64_t look_ms;
+    atomic_int watched;
+    atomic_bool moving;
+    struct ms_pressure_sensor sensor;
+    const char *told;
+    struct ms_pressure_state state;
+    uint64_t before, target;
+    struct ms_descent descent;
+};
+bool ms_pressure_limit_run(memstore *store, int64_t until_us);
+int64_t ms_pressure_limit_when(memstore *store, int64_t now_us);
+uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next);
+void ms_pressure_limit_give_up(memstore *store);
+void ms_pressure_limit_close(memstore *store);
+void ms_pressure_limit_forget_parent(memstore *store);
+#endif
+#ifndef MS_STORE_SPACE_STALE_H
+#define MS_STORE_SPACE_STALE_H
 #include <memstore/memstore.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16499,8 +16517,8 @@ void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash);
 void ms_stale_clear_shard(memstore *store, uint32_t shard);
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size);
 #endif
-#ifndef MS_STORE_TRACK_H
-#define MS_STORE_TRACK_H
+#ifndef MS_STORE_TRACK_TRACK_H
+#define MS_STORE_TRACK_TRACK_H
 #include <memstore/memstore.h>
 #define MS_TRACK_OWN_RINGS 8
 #define MS_TRACK_RINGS (MS_TRACK_OWN_RINGS + 4)
@@ -16555,26 +16573,56 @@ void ms_track_delete(memstore *store, uint64_t hash);
 void ms_track_retime(memstore *store, uint64_t hash, int64_t expiry);
 void ms_track_clear(memstore *store);
 #endif
+#ifndef MS_STORE_WATCH_EXPORTER_H
+#define MS_STORE_WATCH_EXPORTER_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+struct ms_exporter {
+    atomic_bool busy;
+    atomic_int_least64_t tried_ms;
+    atomic_uintptr_t tried;
+    atomic_uintptr_t parents;
+    const char *file;
+};
+void ms_exporter_look(memstore *store);
+int64_t ms_exporter_when(memstore *store, int64_t now_us);
+void ms_exporter_close(memstore *store);
+void ms_exporter_forget_parent(memstore *store);
+#endif
+#ifndef MS_STORE_WATCH_MONITOR_H
+#define MS_STORE_WATCH_MONITOR_H
+#include <memstore/memstore.h>
+#include <memstore/stats.h>
+struct ms_monitor_sums {
+    uint64_t counts[MS_COUNTERS];
+    uint64_t measured, slow;
+};
+struct ms_monitor {
+    ms_mutex lock;
+    atomic_int_least64_t began_ms;
+    struct ms_monitor_sums base;
+    bool is_on;
+    bool has_window;
+    int64_t length_ms;
+    struct ms_monitor_sums window;
+    double memory_usage, pinned;
+    uint64_t alerts, alerts_raised;
+};
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on);
+void ms_monitor_fini(struct ms_monitor *monitor);
+void ms_monitor_look(memstore *store);
+void ms_monitor_reconfigured(memstore *store);
+int64_t ms_monitor_when(memstore *store, int64_t now_us);
+void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
+const char *ms_monitor_alert_name(uint64_t alert);
+int ms_monitor_rates(memstore *store, memstore_rates *out);
+void ms_monitor_forget_latencies(memstore *store);
+#endif
 #ifndef MS_STORE_STORE_H
 #define MS_STORE_STORE_H
 #include <memstore/memstore.h>
 #include <memstore/snapshot.h>
 #define MS_KEY_SIZE_MAX (UINT32_MAX / 4)
-struct ms_retired {
-    struct ms_retired *next;
-    void *memory;
-    size_t size;
-};
-#define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
-#define MS_HOT_SHARDS UINT64_C(0xffff)
-#define MS_HOT_USUAL (UINT64_C(1) << 16)
-#define MS_HOT_OPEN (UINT64_C(1) << 17)
-#define MS_QUICK_SHARED 4096
-#define MS_HOT_MEASURED (UINT64_C(1) << 18)
-#define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
-#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
-#define MS_HOT_FLAGS                                                                               \
-    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
 typedef int (*ms_get_fn)(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
                          size_t *value_size);
 struct memstore {
@@ -16588,7 +16636,7 @@ struct memstore {
     enum ms_touch touch;
     atomic_uint_least32_t follows_below;
     struct ms_hasher hasher;
-    atomic_uchar bounds;
+    atomic_uchar diverts;
     atomic_uint_least32_t events_wanted;
     uint64_t tick_mask;
     struct ms_index index;
@@ -16638,7 +16686,7 @@ struct memstore {
     struct ms_monitor monitor;
     struct ms_track track;
     struct ms_exporter exporter;
-    struct ms_guard guard;
+    struct ms_pressure_limit pressure_limit;
     struct ms_log log;
     atomic_bool limit_told;
     struct memstore *next_store;
@@ -16646,79 +16694,76 @@ struct memstore {
     bool in_round;
     atomic_bool wanted;
 };
-struct ms_found {
-    ms_place place;
-    struct ms_segment *segment;
-    struct ms_entry *entry;
-    struct ms_entry_parts parts;
-};
-int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
-                  memstore **out, const char **why);
-int ms_store_close(memstore *store);
-void ms_store_destroy(memstore *store);
-int ms_store_enter(memstore *store);
-void ms_store_leave(memstore *store);
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
-void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
-void ms_store_forget_calls(memstore *store);
-void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted);
-#define MS_WHY_SIZE 256
-struct ms_setting_change {
-    size_t offset;
-    size_t size;
-    uint64_t value;
-};
-bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
-int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *changes, size_t count, size_t *refused,
-                         char why[static MS_WHY_SIZE]);
-void ms_store_end_reconfiguration(memstore *store);
-int64_t ms_store_sweep_slack(const struct ms_settings *settings);
-uint64_t ms_store_least_limit(memstore *store);
-int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE]);
-uint64_t ms_store_reachable_limit(memstore *store);
-int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
-int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
-void ms_store_put_limit_back(memstore *store, uint64_t limit);
-void ms_store_settle_limit(memstore *store);
-int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
-enum ms_resize_end {
-    MS_RESIZE_DONE,
-    MS_RESIZE_LATER,
-    MS_RESIZE_STUCK,
-};
-enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
-                                        int64_t until_us);
-int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                 size_t *value_size);
-int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                      size_t *value_size);
-int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                           size_t *value_size);
-int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
-                                size_t cap, size_t *value_size);
-int ms_store_has(memstore *store, const void *key, size_t key_size);
-int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
-                        int64_t *now);
-int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
-void ms_view_release(memstore_view *view);
-void *ms_store_pin(memstore *store, struct ms_segment *segment);
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
-void ms_view_share(const memstore_view *view, memstore_view *out);
-#define MS_VIEW_MARKS ((uintptr_t)7)
-void ms_view_give_back_other(memstore_view *view);
-int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
-int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
-                      size_t *found);
-int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
-                            memstore_view *out, size_t *found);
-int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
-                      size_t *found);
-struct ms_life {
-    int64_t expiry;
-    int64_t ttl;
-};
+static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
+{
+    ms_news_note(&store->news, hash);
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_overtake(&store->flights, key, hash);
+}
+static inline void ms_store_retime(memstore *store, const memstore_key *key, uint64_t hash,
+                                   int64_t expiry)
+{
+    ms_news_note(&store->news, hash);
+    if (ms_unlikely(ms_flights_any(&store->flights)))
+        ms_flights_retime(&store->flights, key, hash, expiry);
+}
+static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
+{
+    if (ms_unlikely(key_size > MS_KEY_SIZE_MAX))
+        return 0;
+    return ms_hash(&store->hasher, key, key_size);
+}
+MS_ALWAYS_INLINE unsigned ms_store_diverts(const memstore *store)
+{
+    return ms_load_relaxed(&store->diverts);
+}
+static inline bool ms_store_is_closed(const memstore *store)
+{
+    return ms_load_acquire(&store->closed);
+}
+static inline struct ms_breaker_rule ms_store_breaker_rule(const memstore *store)
+{
+    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
+                                    ms_setting_of(&store->settings, breaker_open)};
+}
+#define MS_STORE_PATIENT INT64_MAX
+extern __thread int64_t ms_store_patience_us;
+static inline int64_t ms_store_deadline(const memstore *store)
+{
+    const int64_t now_us = ms_clock_real_us();
+    const int64_t since_us = ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : now_us;
+    const int64_t deadline = since_us + ms_setting_of(&store->settings, lock_timeout) * 1000;
+    return ms_wait_deadline_from(now_us,
+                                 deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
+}
+static inline ms_mutex *ms_store_shard_lock(memstore *store, uint64_t hash)
+{
+    return &store->index.shards[ms_index_shard_of(&store->index, hash)].lock;
+}
+static inline int ms_store_lock_shard(memstore *store, uint64_t hash)
+{
+    ms_mutex *lock = ms_store_shard_lock(store, hash);
+    if (ms_unlikely(!ms_mutex_try_lock(lock)) &&
+        !ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_testing_reach(MS_POINT_SHARD_LOCKED);
+    return MEMSTORE_OK;
+}
+static inline void ms_store_tick(memstore *store, uint64_t before)
+{
+    if (ms_unlikely((before & store->tick_mask) == 0) && store->touch == MS_TOUCH_STAMP)
+        ms_eviction_tick(&store->eviction, store->tick_mask + 1);
+}
+#endif
+#ifndef MS_STORE_WRITE_WRITE_H
+#define MS_STORE_WRITE_WRITE_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_flight;
+struct ms_news;
+struct ms_segment;
 enum ms_write_mode {
     MS_WRITE_SET,
     MS_WRITE_ADD,
@@ -16760,50 +16805,136 @@ int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
 bool ms_store_could_fit(memstore *store, uint64_t bytes);
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
                           int64_t since);
-int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, const struct ms_life *life, int64_t *result);
-int ms_store_delete(memstore *store, const void *key, size_t key_size);
-int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
-int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
-int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now);
-int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life);
-int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life);
-int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life);
-enum ms_op_kind {
-    MS_OP_SET,
-    MS_OP_DELETE,
-    MS_OP_UPDATE_TTL,
-    MS_OP_EXPECT_VERSION,
-    MS_OP_EXPECT_ABSENT
-};
-struct ms_op {
-    enum ms_op_kind kind;
-    memstore_key key;
-    const void *value;
-    size_t value_size;
-    int64_t ttl_ms;
-    uint64_t version;
-    struct ms_life life;
-    int64_t created;
-};
-struct ms_commit_result {
-    size_t deleted;
-    size_t refused;
-};
-int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
-                    struct ms_commit_result *result);
-int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
-                        struct ms_commit_result *result);
-memstore_batch *ms_batch_new(memstore *store);
-int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
-int ms_batch_commit(memstore_batch *batch);
-int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
-void ms_batch_free(memstore_batch *batch);
-int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
-int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
-void ms_cursor_free(memstore_cursor *cursor);
-uint64_t ms_scan_count(memstore *store);
-int ms_store_clear(memstore *store);
+bool ms_store_gave_up(int status);
+#endif
+#define MAINTENANCE_PATIENCE_US 20000
+#define RETRY_US 10000
+static bool is_want_of_patience(memstore *store, int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return true;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena);
+    default:
+        return false;
+    }
+}
+static bool is_postponed(memstore *store, int status)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (ms_store_gave_up(status))
+        return true;
+    if (!ms_maintenance_is_me() || !is_want_of_patience(store, status))
+        return false;
+    const int64_t now = ms_clock_real_us();
+    if (combiner->final_us == 0)
+        combiner->final_us = now + ms_setting_of(&store->settings, lock_timeout) * 1000;
+    return now < combiner->final_us;
+}
+static void make_op(const struct ms_pending *pending, struct ms_op *op)
+{
+    *op = (struct ms_op){.kind = MS_OP_SET,
+                         .key = {ms_pending_key(pending), pending->key_size},
+                         .value = ms_pending_value(pending),
+                         .value_size = pending->value_size,
+                         .life = {pending->expiry, pending->ttl},
+                         .created = pending->created};
+}
+static int commit_all(memstore *store)
+{
+    const struct ms_pending_list *taken = &store->combiner.taken;
+    struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
+    struct ms_commit_result result;
+    size_t n = 0;
+    if (ops == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
+        make_op(pending, &ops[n++]);
+    const int status = ms_store_try_commit(store, ops, n, &result);
+    ms_mem_free(ops);
+    return status;
+}
+static int write_first(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    const struct ms_pending *first = combiner->taken.first;
+    const struct ms_write write = {.key = {ms_pending_key(first), first->key_size},
+                                   .value = ms_pending_value(first),
+                                   .value_size = first->value_size,
+                                   .life = {first->expiry, first->ttl},
+                                   .mode = MS_WRITE_SET,
+                                   .keep_created = first->created};
+    struct ms_write_outcome outcome;
+    const int status = ms_store_try_write(store, &write, first->hash, &outcome);
+    if (status != MEMSTORE_OK && is_postponed(store, status))
+        return status;
+    ms_store_count_write(store, status, &outcome);
+    if (status != MEMSTORE_OK)
+        ms_combiner_note_error(combiner, status);
+    ms_combiner_done_locked(store);
+    return MEMSTORE_OK;
+}
+static int write_all(memstore *store)
+{
+    int status = MEMSTORE_OK;
+    while (status == MEMSTORE_OK && store->combiner.taken.count != 0)
+        status = write_first(store);
+    return status;
+}
+static int store_async_apply_apply(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (combiner->taken.count > 1) {
+        const int status = commit_all(store);
+        if (status == MEMSTORE_OK) {
+            while (combiner->taken.count != 0)
+                ms_combiner_done_locked(store);
+            return MEMSTORE_OK;
+        }
+        if (is_postponed(store, status))
+            return status;
+        ms_store_patience_us = ms_store_deadline(store);
+    }
+    return write_all(store);
+}
+int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    int status = MEMSTORE_OK;
+    if (combiner->taken.count == 0) {
+        if (ms_combiner_wants_help(combiner))
+            ms_combiner_retry_later(combiner, false);
+        return MEMSTORE_OK;
+    }
+    const bool takes_place =
+        place == MS_COMBINER_TAKES_PLACE && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0;
+    if (takes_place)
+        status = ms_admission_enter_writer(store);
+    if (status == MEMSTORE_OK) {
+        if (ms_maintenance_is_me())
+            ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
+        status = store_async_apply_apply(store);
+        ms_store_patience_us = MS_STORE_PATIENT;
+        if (takes_place)
+            ms_admission_leave_writer(store);
+    }
+    if (status == MEMSTORE_OK)
+        combiner->final_us = 0;
+    ms_combiner_retry_later(combiner, status != MEMSTORE_OK);
+    return status;
+}
+void ms_combiner_retry_later(struct ms_combiner *combiner, bool later)
+{
+    ms_store_relaxed(&combiner->retry_us, later ? ms_clock_real_us() + RETRY_US : 0);
+}
+
+/* lib/store/async/chunk.c */
+#ifndef MS_STORE_SPACE_ROOM_H
+#define MS_STORE_SPACE_ROOM_H
 bool ms_room_lock(memstore *store, int64_t deadline_us);
 uint64_t ms_room_that_stays(memstore *store);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
@@ -16830,398 +16961,623 @@ int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            const struct ms_budget_mark *since);
 void ms_room_free_emptied(memstore *store);
 int ms_store_compact(memstore *store, double max_dead_ratio);
-void ms_harvest_retire(memstore *store, struct ms_retired *node);
-void ms_harvest_if_much(memstore *store);
-bool ms_harvest_locked(memstore *store, int64_t deadline_us);
-bool ms_harvest_begin_locked(memstore *store);
-#define MS_HARVEST_NO_WAIT 0
-bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
-bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
-bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
-uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most, bool keeps);
-uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
-struct ms_segment *ms_reclaim_stalest(memstore *store);
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
-int ms_maintenance_register(memstore *store);
-void ms_maintenance_retire(memstore *store);
-void ms_maintenance_unregister(memstore *store);
-bool ms_maintenance_wake(memstore *store);
-void ms_maintenance_try_wake(memstore *store);
-bool ms_maintenance_grace_period(memstore *store, int64_t deadline_us);
-uint64_t ms_maintenance_begin_grace_period(memstore *store);
-bool ms_maintenance_await_grace_period(uint64_t number, int64_t deadline_us);
-void ms_maintenance_pass_grace_periods(void);
-void ms_maintenance_goes_away(void);
-void ms_maintenance_is_back(void);
-void ms_maintenance_resume(memstore *store);
-bool ms_maintenance_plan(memstore *store);
-bool ms_maintenance_is_me(void);
-int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
-bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
-uint64_t ms_store_size(memstore *store);
-void ms_store_stats(memstore *store, memstore_stats *out);
-void ms_store_rising_stats(memstore *store, memstore_stats *out);
-void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
-void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
-void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
-int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
-void ms_store_reset_stats(memstore *store);
-void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
-int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
-                memstore_view *out);
-struct ms_load_outcome {
-    int *statuses;
-    size_t refused;
-    int refusal;
-};
-int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
-                     const memstore_loader *loader, memstore_view *out, size_t *found,
-                     struct ms_load_outcome *outcome);
-int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
-                     struct ms_flight **lease, memstore_view *out);
-int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
-int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
-bool ms_load_is_calling(const memstore *store);
-uint32_t ms_load_places_held(const memstore *store);
-uint32_t ms_load_readers_held(const memstore *store);
-uint32_t ms_load_bytes_held(const memstore *store);
-uint32_t ms_load_byte_places(const struct ms_settings *settings);
-struct ms_breaker_rule ms_load_breaker_rule(const memstore *store);
-int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
-int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context);
-int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
-int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
-                  const memstore_loader *loader, memstore_progress_fn fn, void *context);
-static inline void ms_store_overtake(memstore *store, const memstore_key *key, uint64_t hash)
-{
-    ms_news_note(&store->news, hash);
-    if (ms_unlikely(ms_flights_any(&store->flights)))
-        ms_flights_overtake(&store->flights, key, hash);
-}
-static inline void ms_store_retime(memstore *store, const memstore_key *key, uint64_t hash,
-                                   int64_t expiry)
-{
-    ms_news_note(&store->news, hash);
-    if (ms_unlikely(ms_flights_any(&store->flights)))
-        ms_flights_retime(&store->flights, key, hash, expiry);
-}
-static inline uint64_t ms_store_hash(const memstore *store, const void *key, size_t key_size)
-{
-    if (ms_unlikely(key_size > MS_KEY_SIZE_MAX))
-        return 0;
-    return ms_hash(&store->hasher, key, key_size);
-}
-MS_ALWAYS_INLINE unsigned ms_store_bounds(const memstore *store)
-{
-    return ms_load_relaxed(&store->bounds);
-}
-static inline bool ms_store_is_closed(const memstore *store)
-{
-    return ms_load_acquire(&store->closed);
-}
-#define MS_STORE_PATIENT INT64_MAX
-extern __thread int64_t ms_store_patience_us;
-static inline int64_t ms_store_deadline(const memstore *store)
-{
-    const int64_t now_us = ms_clock_real_us();
-    const int64_t since_us = ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : now_us;
-    const int64_t deadline = since_us + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return ms_wait_deadline_from(now_us,
-                                 deadline < ms_store_patience_us ? deadline : ms_store_patience_us);
-}
-bool ms_store_gave_up(int status);
-static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
-{
-    return store->touch == MS_TOUCH_COUNT &&
-           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
-           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
-            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
-}
-static inline ms_mutex *ms_store_shard_lock(memstore *store, uint64_t hash)
-{
-    return &store->index.shards[ms_index_shard_of(&store->index, hash)].lock;
-}
-static inline int ms_store_lock_shard(memstore *store, uint64_t hash)
-{
-    ms_mutex *lock = ms_store_shard_lock(store, hash);
-    if (ms_unlikely(!ms_mutex_try_lock(lock)) &&
-        !ms_mutex_lock_until(lock, ms_store_deadline(store)))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    ms_testing_reach(MS_POINT_SHARD_LOCKED);
-    return MEMSTORE_OK;
-}
-static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
-{
-    const ms_reader reader = ms_section_begin();
-    ms_store_relaxed(&found->entry->mark,
-                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
-    if (ms_arena_entry_died(&store->arena, found->segment,
-                            ms_arena_padded(&store->arena, found->parts.size)) &&
-        ms_arena_retire(&store->arena, found->segment))
-        ms_maintenance_wake(store);
-    ms_section_end(reader);
-}
 static inline void ms_store_abandon(memstore *store, const struct ms_reserved *reserved)
 {
     if (ms_arena_abandon(&store->arena, reserved))
         ms_maintenance_wake(store);
 }
-MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
-{
-    const uintptr_t kinds = MS_VIEW_MARKS | MS_PIN_HELD | MS_PIN_SHARED;
-    if (ms_likely(((uintptr_t)view->pin & kinds) == MS_PIN_HELD)) {
-        ms_pin_release_held(view->pin);
-        *view = (memstore_view){0};
-    } else {
-        ms_view_give_back_other(view);
-    }
-}
-MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
-{
-    return ms_unlikely(ms_is_below_relaxed32((uint32_t)hash, &store->follows_below));
-}
-MS_ALWAYS_INLINE bool ms_track_is_turn(const memstore *store, uint64_t n)
-{
-    return ms_unlikely((uint32_t)n * UINT32_C(0x9e3779b1) < ms_load_relaxed(&store->turn_below));
-}
-static inline void ms_store_tick(memstore *store, uint64_t before)
-{
-    if (ms_unlikely((before & store->tick_mask) == 0) && store->touch == MS_TOUCH_STAMP)
-        ms_eviction_tick(&store->eviction, store->tick_mask + 1);
-}
 #endif
-#define LOOK_AGAIN 1
-uint8_t ms_admission_bounds(const struct ms_settings *settings)
+static bool store_async_chunk_charge(memstore *store, uint64_t bytes, uint64_t spare)
 {
-    return (uint8_t)((settings->max_concurrent_readers != 0 ? MS_BOUNDS_VIEWS : 0) |
-                     (settings->max_concurrent_writers != 0 ? MS_BOUNDS_WRITERS : 0) |
-                     (settings->track_operation_latency ? MS_BOUNDS_MEASURED : 0));
+    struct ms_combiner *combiner = &store->combiner;
+    ms_mutex_lock(&combiner->lock);
+    const bool charged = ms_budget_charge(&store->arena.budget, bytes, spare);
+    if (charged)
+        combiner->charged += bytes;
+    ms_mutex_unlock(&combiner->lock);
+    return charged;
 }
-uint64_t ms_admission_overhead(const struct ms_settings *settings)
+void ms_chunk_uncharge(memstore *store, uint64_t bytes)
 {
-    return settings->max_concurrent_readers * sizeof(struct ms_pass);
+    struct ms_combiner *combiner = &store->combiner;
+    ms_mutex_lock(&combiner->lock);
+    ms_budget_uncharge(&store->arena.budget, bytes);
+    combiner->charged -= bytes;
+    ms_mutex_unlock(&combiner->lock);
 }
-void ms_admission_init(struct ms_admission *admission, const struct ms_settings *settings)
+bool ms_chunk_charge(memstore *store, uint64_t bytes)
 {
-    ms_gate_init(&admission->views, settings->max_concurrent_readers);
-    ms_gate_init(&admission->writers, settings->max_concurrent_writers);
-    ms_passes_init(&admission->passes);
-}
-void ms_admission_fini(struct ms_admission *admission)
-{
-    ms_passes_fini(&admission->passes);
-    ms_gate_fini(&admission->writers);
-    ms_gate_fini(&admission->views);
-}
-void ms_admission_close(struct ms_admission *admission)
-{
-    ms_gate_close(&admission->views);
-    ms_gate_close(&admission->writers);
-}
-int ms_admission_status(enum ms_gate_result result)
-{
-    switch (result) {
-    case MS_GATE_ENTERED:
-        return MEMSTORE_OK;
-    case MS_GATE_TIMED_OUT:
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    case MS_GATE_CLOSED:
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    }
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
-}
-static struct ms_admission *admission_of(const struct ms_pass *pass)
-{
-    return (struct ms_admission *)((char *)pass->owner - offsetof(struct ms_admission, passes));
-}
-void ms_admission_release(memstore_view *view)
-{
-    struct ms_pass *pass = ms_pass_withdraw(view);
-    struct ms_admission *admission = admission_of(pass);
-    const bool is_counted = pass->holder != 0;
-    ms_pass_put(pass);
-    ms_view_release(view);
-    if (is_counted)
-        ms_gate_leave(&admission->views, 1);
-}
-static int wait_for_places(memstore *store, uint64_t n, int64_t deadline_us)
-{
-    struct ms_gate *gate = &store->admission.views;
-    int status = ms_store_enter(store);
-    if (status == MEMSTORE_OK) {
-        status = n <= gate->places
-                     ? ms_admission_status(ms_gate_enter(gate, (uint32_t)n, deadline_us))
-                     : MEMSTORE_ERR_LOCK_TIMEOUT;
-        ms_store_leave(store);
-    }
-    return status;
-}
-static int enter_for_key(memstore *store, const void *key, size_t key_size)
-{
-    if (ms_likely(ms_gate_try_enter(&store->admission.views, 1)))
-        return MEMSTORE_OK;
-    const int status = ms_store_has(store, key, key_size);
-    if (status == MEMSTORE_OK)
-        return wait_for_places(store, 1, ms_store_deadline(store));
-    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
-        ms_count(&store->counters, MS_COUNT_MISSES, 1);
-    }
-    return status;
-}
-int ms_admission_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
-{
-    struct ms_admission *admission = &store->admission;
-    int status = enter_for_key(store, key, key_size);
-    if (status != MEMSTORE_OK)
-        return status;
-    struct ms_pass *pass = ms_pass_take(&admission->passes);
-    if (pass != NULL)
-        status = ms_store_get_view(store, key, key_size, out);
-    else
-        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    if (status == MEMSTORE_OK) {
-        ms_pass_give(pass, out);
-        return MEMSTORE_OK;
-    }
-    if (pass != NULL)
-        ms_pass_put(pass);
-    ms_gate_leave(&admission->views, 1);
-    return status;
-}
-int ms_admission_hold(memstore *store, memstore_view *view)
-{
-    struct ms_admission *admission = &store->admission;
-    int status = wait_for_places(store, 1, ms_store_deadline(store));
-    if (status != MEMSTORE_OK)
-        return status;
-    struct ms_pass *pass = ms_pass_take(&admission->passes);
-    if (pass == NULL) {
-        ms_gate_leave(&admission->views, 1);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    ms_pass_give(pass, view);
-    return MEMSTORE_OK;
-}
-struct taking {
-    memstore *store;
-    const memstore_key *keys;
-    size_t n;
-    memstore_view *views;
-    size_t found;
-    size_t places;
-};
-static int enter_for_keys(struct taking *taking, int64_t deadline_us)
-{
-    memstore *store = taking->store;
-    size_t present = 0;
-    taking->places = taking->n;
-    if (taking->n <= store->admission.views.places &&
-        ms_gate_try_enter(&store->admission.views, (uint32_t)taking->n))
-        return MEMSTORE_OK;
-    const int status =
-        ms_store_has_many(store, taking->keys, taking->n, (unsigned char *)taking->views, &present);
-    taking->places = present;
-    if (status != MEMSTORE_OK || present == 0)
-        return status;
-    return wait_for_places(store, present, deadline_us);
-}
-static void leave_places(struct taking *taking, size_t keep)
-{
-    if (taking->places > keep)
-        ms_gate_leave(&taking->store->admission.views, (uint32_t)(taking->places - keep));
-}
-static void drop_views(struct taking *taking)
-{
-    for (size_t i = 0; i < taking->n; i++)
-        ms_view_give_back(&taking->views[i]);
-}
-static int store_admission_look_up(struct taking *taking)
-{
-    const int status = ms_store_get_many_up_to(taking->store, taking->keys, taking->n,
-                                               taking->places, taking->views, &taking->found);
-    return status == MEMSTORE_OK && taking->found > taking->places ? LOOK_AGAIN : status;
-}
-static int give_passes(struct taking *taking)
-{
-    struct ms_admission *admission = &taking->store->admission;
-    size_t given = 0;
-    int status = MEMSTORE_OK;
-    for (size_t i = 0; i < taking->n && status == MEMSTORE_OK; i++) {
-        struct ms_pass *pass = NULL;
-        if (taking->views[i].pin == NULL)
-            continue;
-        pass = ms_pass_take(&admission->passes);
-        if (pass == NULL) {
-            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        } else {
-            ms_pass_give(pass, &taking->views[i]);
-            given++;
-        }
-    }
-    leave_places(taking, given);
-    if (status != MEMSTORE_OK)
-        drop_views(taking);
-    return status;
-}
-int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
-                          size_t *found)
-{
-    struct taking taking = {.store = store, .keys = keys, .n = n, .views = out};
+    struct ms_budget *budget = &store->arena.budget;
+    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    struct ms_budget_mark asked = ms_budget_mark(budget);
+    bool charged = store_async_chunk_charge(store, bytes, spare);
+    if (charged)
+        return true;
     const int64_t deadline = ms_store_deadline(store);
-    int status;
-    if (n == 0)
-        return ms_store_get_many(store, keys, n, out, found);
-    do {
-        status = enter_for_keys(&taking, deadline);
-        if (status != MEMSTORE_OK) {
-            memset(out, 0, n * sizeof *out);
-            return status;
-        }
-        status = store_admission_look_up(&taking);
-        if (status != MEMSTORE_OK)
-            leave_places(&taking, 0);
-    } while (status == LOOK_AGAIN);
-    if (status == MEMSTORE_OK)
-        status = give_passes(&taking);
-    if (status == MEMSTORE_OK)
-        *found = taking.found;
-    return status;
+    while (!charged && ms_room_make_to_charge(store, bytes, deadline, &asked) == MEMSTORE_OK)
+        charged = store_async_chunk_charge(store, bytes, spare);
+    return charged;
 }
-int ms_admission_enter_load(memstore *store)
+struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)
 {
-    return ms_admission_status(ms_gate_enter(&store->admission.views, 1, ms_store_deadline(store)));
+    if (size > UINT32_MAX || !ms_chunk_charge(store, size))
+        return NULL;
+    struct ms_chunk *chunk = ms_mem_resize(NULL, size);
+    if (chunk == NULL) {
+        ms_chunk_uncharge(store, size);
+        return NULL;
+    }
+    *chunk = (struct ms_chunk){.size = (uint32_t)size};
+    return chunk;
 }
-void ms_admission_leave_load(memstore *store)
+void ms_chunk_free_all(memstore *store, struct ms_chunk *first)
 {
-    ms_gate_leave(&store->admission.views, 1);
-}
-int ms_admission_enter_writer(memstore *store)
-{
-    struct ms_gate *gate = &store->admission.writers;
-    if (ms_likely(ms_gate_try_enter(gate, 1)))
-        return MEMSTORE_OK;
-    if (ms_maintenance_is_me())
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
-}
-void ms_admission_leave_writer(memstore *store)
-{
-    ms_gate_leave(&store->admission.writers, 1);
-}
-void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
-{
-    ms_gate_forget_threads(&admission->writers, 0);
-    ms_gate_forget_threads(&admission->views, ms_passes_recount(&admission->passes) + loads);
+    while (first != NULL) {
+        struct ms_chunk *next = first->next;
+        ms_chunk_uncharge(store, first->size);
+        ms_mem_free_wiped(first, store->settings.secure_wipe);
+        first = next;
+    }
 }
 
-/* lib/store/advise.c */
-#ifndef MS_STORE_ADVISE_H
-#define MS_STORE_ADVISE_H
+/* lib/store/async/combiner.c */
+#ifndef MS_STORE_LIFETIME_H
+#define MS_STORE_LIFETIME_H
 #include <memstore/memstore.h>
-int ms_advise_gather(memstore *store, struct ms_findings *out);
+#include <stdbool.h>
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why);
+int ms_store_close(memstore *store);
+void ms_store_destroy(memstore *store);
+int ms_store_enter(memstore *store);
+void ms_store_leave(memstore *store);
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
+void ms_store_forget_calls(memstore *store);
+void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted);
 #endif
+#ifndef MS_STORE_WRITE_WRITING_H
+#define MS_STORE_WRITE_WRITING_H
+MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
+{
+    return (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0 ||
+           !ms_combiner_is_idle(&store->combiner);
+}
+int ms_writing_admit(memstore *store, const memstore_key *key);
+void ms_writing_leave_place(memstore *store);
+MS_ALWAYS_INLINE void ms_writing_done(memstore *store)
+{
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0))
+        ms_writing_leave_place(store);
+}
+MS_ALWAYS_INLINE int ms_writing_begin(memstore *store, const void *key, size_t key_size)
+{
+    int status = ms_store_enter(store);
+    if (ms_unlikely(ms_writing_waits(store)) && status == MEMSTORE_OK) {
+        status = ms_writing_admit(store, &(memstore_key){key, key_size});
+        if (status != MEMSTORE_OK)
+            ms_store_leave(store);
+    }
+    return status;
+}
+int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n);
+int ms_writing_begin_all(memstore *store);
+MS_ALWAYS_INLINE void ms_writing_end(memstore *store)
+{
+    ms_writing_done(store);
+    ms_store_leave(store);
+}
+#endif
+void ms_combiner_note_error(struct ms_combiner *combiner, int status)
+{
+    ms_mutex_lock(&combiner->lock);
+    if (combiner->first_error == MEMSTORE_OK)
+        combiner->first_error = status;
+    ms_mutex_unlock(&combiner->lock);
+}
+static int take_error(struct ms_combiner *combiner)
+{
+    ms_mutex_lock(&combiner->lock);
+    const int status = combiner->first_error;
+    combiner->first_error = MEMSTORE_OK;
+    ms_mutex_unlock(&combiner->lock);
+    return status;
+}
+static int apply_all_locked(memstore *store, enum ms_combiner_place place)
+{
+    int status = ms_combiner_apply_locked(store, place);
+    if (status == MEMSTORE_OK) {
+        ms_combiner_take_locked(&store->combiner);
+        status = ms_combiner_apply_locked(store, place);
+    }
+    return status;
+}
+static int apply_all(memstore *store)
+{
+    ms_mutex *lock = &store->combiner.apply_lock;
+    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
+    ms_mutex_unlock(lock);
+    return status;
+}
+int ms_combiner_flush(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (!ms_mutex_lock_until(&combiner->apply_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
+    ms_mutex_unlock(&combiner->apply_lock);
+    return status == MEMSTORE_OK ? take_error(combiner) : status;
+}
+void ms_combiner_help(memstore *store)
+{
+    if (!ms_mutex_try_lock(&store->combiner.apply_lock))
+        return;
+    ms_combiner_apply_locked(store, MS_COMBINER_NEEDS_NONE);
+    ms_mutex_unlock(&store->combiner.apply_lock);
+}
+void ms_combiner_shed(memstore *store)
+{
+    apply_all(store);
+    ms_combiner_free_spare(store);
+}
+void ms_combiner_retune(memstore *store)
+{
+    if (ms_combiner_judge(store) || !ms_setting_of(&store->settings, enable_batch_optimization))
+        apply_all(store);
+}
+void ms_combiner_drain(memstore *store)
+{
+    const struct ms_wait_bound bound = ms_wait_bound;
+    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
+    ms_mutex_lock(&store->combiner.apply_lock);
+    apply_all_locked(store, MS_COMBINER_NEEDS_NONE);
+    ms_combiner_forget(store);
+    ms_mutex_unlock(&store->combiner.apply_lock);
+    ms_wait_bound = bound;
+}
+static int write_now(memstore *store, const struct ms_write *write)
+{
+    int status = ms_writing_admit(store, &write->key);
+    if (status == MEMSTORE_OK) {
+        status = ms_store_write(store, write);
+        ms_writing_done(store);
+    }
+    return status;
+}
+static bool is_full(memstore *store)
+{
+    return ms_load_relaxed(&store->combiner.is_full);
+}
+static int apply_full(memstore *store)
+{
+    ms_mutex *lock = &store->combiner.apply_lock;
+    int status = MEMSTORE_OK;
+    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return is_full(store) ? MEMSTORE_ERR_LOCK_TIMEOUT : MEMSTORE_OK;
+    if (is_full(store))
+        status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
+    ms_mutex_unlock(lock);
+    return is_full(store) ? status : MEMSTORE_OK;
+}
+static int hand_over(memstore *store, const struct ms_write *write)
+{
+    const uint64_t hash = ms_store_hash(store, write->key.data, write->key.size);
+    if (ms_unlikely(is_full(store))) {
+        const int status = apply_full(store);
+        if (status != MEMSTORE_OK) {
+            ms_store_count_refusal(store, status);
+            return status;
+        }
+    }
+    if (!ms_combiner_queue(store, write, hash))
+        return write_now(store, write);
+    if (ms_unlikely(is_full(store)))
+        apply_full(store);
+    return MEMSTORE_OK;
+}
+int ms_combiner_set(memstore *store, const memstore_key *key, const void *value, size_t value_size,
+                    int64_t ttl_ms)
+{
+    struct ms_write write = {*key, value, value_size, .mode = MS_WRITE_SET};
+    int status = ms_ttl_to_life(store, ttl_ms, &write.life);
+    if (status == MEMSTORE_OK)
+        status = ms_store_check_size(store, key->size, value_size);
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return status;
+    }
+    if (store->keeps_created)
+        write.keep_created = ms_clock_exact_ms();
+    return ms_setting_of(&store->settings, enable_batch_optimization) ? hand_over(store, &write)
+                                                                      : write_now(store, &write);
+}
+int ms_combiner_settle_all(memstore *store)
+{
+    return ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : apply_all(store);
+}
+static bool has_key(memstore *store, const memstore_key *key)
+{
+    return ms_combiner_has_key(store, key, ms_store_hash(store, key->data, key->size));
+}
+int ms_combiner_settle(memstore *store, const memstore_key *key)
+{
+    if (ms_combiner_is_idle(&store->combiner) || !has_key(store, key))
+        return MEMSTORE_OK;
+    return apply_all(store);
+}
+int ms_combiner_settle_ops(memstore *store, const struct ms_op *ops, size_t n)
+{
+    if (ms_combiner_is_idle(&store->combiner))
+        return MEMSTORE_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (has_key(store, &ops[i].key))
+            return apply_all(store);
+    }
+    return MEMSTORE_OK;
+}
+int ms_combiner_run_due(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    const bool waits = !ms_maintenance_is_me();
+    if (!ms_load_relaxed(&combiner->watched))
+        return MEMSTORE_OK;
+    if (waits ? !ms_mutex_lock_until(&combiner->apply_lock, ms_store_deadline(store))
+              : !ms_mutex_try_lock(&combiner->apply_lock)) {
+        ms_combiner_retry_later(combiner, true);
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    }
+    int status = ms_combiner_apply_locked(store, MS_COMBINER_TAKES_PLACE);
+    if (status == MEMSTORE_OK) {
+        ms_combiner_take_due_locked(store);
+        status = ms_combiner_apply_locked(store, MS_COMBINER_TAKES_PLACE);
+    }
+    ms_mutex_unlock(&combiner->apply_lock);
+    return status;
+}
+int64_t ms_combiner_when(memstore *store, int64_t now_us)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (!ms_load_relaxed(&combiner->watched))
+        return INT64_MAX;
+    const int64_t retry_us = ms_load_relaxed(&combiner->retry_us);
+    if (retry_us != 0)
+        return retry_us;
+    return now_us + (ms_load_relaxed(&combiner->due) - ms_clock_exact_ms()) * 1000;
+}
+
+/* lib/store/async/queue.c */
+#define QUEUE_SHARE_DIVISOR 16
+#define CHUNK_SIZE_MAX (16 * 1024)
+#define CHUNK_SIZE_MIN 1024
+#define CHUNK_SHARE_DIVISOR 256
+#define LARGE_DIVISOR 4
+#define FILTER_PER_WRITE 4
+#define FILTER_MIN 256
+#define FILTER_MAX 65536
+void ms_combiner_init(struct ms_combiner *combiner, uint64_t limit)
+{
+    combiner->chunk_size = CHUNK_SIZE_MIN;
+    while (combiner->chunk_size < CHUNK_SIZE_MAX &&
+           combiner->chunk_size < limit / CHUNK_SHARE_DIVISOR)
+        combiner->chunk_size *= 2;
+    ms_mutex_init(&combiner->apply_lock, MS_RANK_APPLY);
+    ms_mutex_init(&combiner->lock, MS_RANK_QUEUE);
+}
+static uint64_t bytes_max(const memstore *store)
+{
+    return ms_budget_limit(&store->arena.budget) / QUEUE_SHARE_DIVISOR;
+}
+static uint32_t filter_places(const memstore *store)
+{
+    const uint64_t fit = bytes_max(store) / sizeof(struct ms_pending);
+    const uint64_t together = ms_setting_of(&store->settings, batch_size);
+    const uint64_t writes = together < fit ? together : fit;
+    uint32_t places = FILTER_MIN;
+    while (places < FILTER_MAX && places < FILTER_PER_WRITE * writes)
+        places *= 2;
+    return places;
+}
+static bool make_filter(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    const uint32_t places = filter_places(store);
+    const size_t bytes = places * sizeof *combiner->filter;
+    if (!ms_chunk_charge(store, bytes))
+        return false;
+    atomic_ushort *filter = ms_mem_alloc(bytes);
+    const bool made = filter != NULL;
+    ms_mutex_lock(&combiner->lock);
+    if (made && combiner->filter == NULL) {
+        combiner->filter_mask = places - 1;
+        combiner->filter = filter;
+        filter = NULL;
+    }
+    const bool is_in_use = made && filter == NULL;
+    ms_mutex_unlock(&combiner->lock);
+    if (!is_in_use) {
+        ms_mem_free(filter);
+        ms_chunk_uncharge(store, bytes);
+    }
+    return made;
+}
+static bool make_spare(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    struct ms_chunk *chunk = ms_chunk_new(store, combiner->chunk_size);
+    if (chunk == NULL)
+        return false;
+    ms_testing_reach(MS_POINT_CHUNK_MADE);
+    ms_mutex_lock(&combiner->lock);
+    ms_chunk_push(&combiner->spare, chunk);
+    ms_mutex_unlock(&combiner->lock);
+    return true;
+}
+static bool provide(memstore *store)
+{
+    ms_mutex_lock(&store->combiner.lock);
+    const bool has_filter = store->combiner.filter != NULL;
+    ms_mutex_unlock(&store->combiner.lock);
+    return has_filter ? make_spare(store) : make_filter(store);
+}
+static size_t store_async_queue_size_of(const struct ms_write *write)
+{
+    const size_t size = sizeof(struct ms_pending) + write->key.size + write->value_size;
+    const size_t alignment = _Alignof(struct ms_pending);
+    return (size + alignment - 1) & ~(alignment - 1);
+}
+static bool store_async_queue_is_large(const struct ms_combiner *combiner, size_t size)
+{
+    return size > combiner->chunk_size / LARGE_DIVISOR;
+}
+static struct ms_pending *carve_locked(struct ms_combiner *combiner, size_t size)
+{
+    struct ms_pending *pending =
+        combiner->current != NULL ? ms_chunk_carve(combiner->current, size) : NULL;
+    if (pending != NULL || combiner->spare == NULL)
+        return pending;
+    combiner->current = ms_chunk_pop(&combiner->spare);
+    ms_chunk_push(&combiner->queue.chunks, combiner->current);
+    return ms_chunk_carve(combiner->current, size);
+}
+static void fill(struct ms_pending *pending, const struct ms_write *write, uint64_t hash)
+{
+    *pending = (struct ms_pending){.hash = hash,
+                                   .expiry = write->life.expiry,
+                                   .ttl = write->life.ttl,
+                                   .created = write->keep_created,
+                                   .key_size = (uint32_t)write->key.size,
+                                   .value_size = (uint32_t)write->value_size};
+    memcpy((char *)ms_pending_key(pending), write->key.data, write->key.size);
+    if (write->value_size != 0)
+        memcpy((char *)ms_pending_value(pending), write->value, write->value_size);
+}
+static atomic_ushort *filter_place(const struct ms_combiner *combiner, uint64_t hash)
+{
+    return &combiner->filter[hash & combiner->filter_mask];
+}
+static bool should_apply_locked(const memstore *store)
+{
+    const struct ms_combiner *combiner = &store->combiner;
+    return combiner->queue.count >= ms_setting_of(&store->settings, batch_size) ||
+           combiner->queue_bytes >= bytes_max(store);
+}
+static void store_async_queue_append_locked(memstore *store, struct ms_pending *pending, size_t size)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    struct ms_pending_list *queue = &combiner->queue;
+    if (queue->last != NULL)
+        queue->last->next = pending;
+    else
+        queue->first = pending;
+    queue->last = pending;
+    queue->count++;
+    combiner->queue_bytes += size;
+    if (should_apply_locked(store))
+        ms_store_relaxed(&combiner->is_full, true);
+    ms_add_relaxed(filter_place(combiner, pending->hash), 1);
+    ms_add_release(&combiner->pending, 1);
+}
+static bool watch_locked(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (combiner->queue.count == 1) {
+        combiner->oldest = ms_clock_exact_ms();
+        ms_store_relaxed(&combiner->due,
+                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
+    }
+    if (ms_load_relaxed(&combiner->watched))
+        return false;
+    ms_store_relaxed(&combiner->watched, true);
+    return true;
+}
+bool ms_combiner_queue(memstore *store, const struct ms_write *write, uint64_t hash)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    const size_t size = store_async_queue_size_of(write);
+    struct ms_chunk *own = NULL;
+    struct ms_pending *pending = NULL;
+    if (size > bytes_max(store))
+        return false;
+    if (store_async_queue_is_large(combiner, size)) {
+        own = ms_chunk_new(store, sizeof *own + size);
+        if (own == NULL)
+            return false;
+        pending = ms_chunk_carve(own, size);
+        fill(pending, write, hash);
+        pending->is_alone = true;
+    }
+    ms_mutex_lock(&combiner->lock);
+    while (combiner->filter == NULL ||
+           (own == NULL && (pending = carve_locked(combiner, size)) == NULL)) {
+        ms_mutex_unlock(&combiner->lock);
+        if (!provide(store)) {
+            ms_chunk_free_all(store, own);
+            return false;
+        }
+        ms_mutex_lock(&combiner->lock);
+    }
+    if (own == NULL)
+        fill(pending, write, hash);
+    store_async_queue_append_locked(store, pending, size);
+    const bool tells = watch_locked(store);
+    ms_mutex_unlock(&combiner->lock);
+    if (tells && !ms_maintenance_plan(store))
+        ms_store_relaxed(&combiner->watched, false);
+    return true;
+}
+bool ms_combiner_judge(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    ms_mutex_lock(&combiner->lock);
+    const bool full = combiner->queue.count != 0 && should_apply_locked(store);
+    ms_store_relaxed(&combiner->is_full, full);
+    ms_store_relaxed(&combiner->due,
+                     combiner->queue.count != 0
+                         ? combiner->oldest + ms_setting_of(&store->settings, batch_timeout)
+                         : ms_clock_exact_ms());
+    ms_mutex_unlock(&combiner->lock);
+    return full;
+}
+static bool has_key_locked(const struct ms_combiner *combiner, const memstore_key *key,
+                           uint64_t hash)
+{
+    for (const struct ms_pending *pending = combiner->queue.first; pending != NULL;
+         pending = pending->next) {
+        if (pending->hash == hash && pending->key_size == key->size &&
+            memcmp(ms_pending_key(pending), key->data, key->size) == 0)
+            return true;
+    }
+    return false;
+}
+bool ms_combiner_has_key(memstore *store, const memstore_key *key, uint64_t hash)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    if (ms_load_acquire(filter_place(combiner, hash)) == 0)
+        return false;
+    ms_mutex_lock(&combiner->lock);
+    const bool has = ms_load_relaxed(&combiner->pending) != combiner->queue.count ||
+                     has_key_locked(combiner, key, hash);
+    ms_mutex_unlock(&combiner->lock);
+    return has;
+}
+static void take_all_locked(struct ms_combiner *combiner)
+{
+    combiner->taken = combiner->queue;
+    combiner->queue = (struct ms_pending_list){.first = NULL};
+    combiner->queue_bytes = 0;
+    combiner->current = NULL;
+    ms_store_relaxed(&combiner->is_full, false);
+}
+void ms_combiner_take_locked(struct ms_combiner *combiner)
+{
+    ms_mutex_lock(&combiner->lock);
+    take_all_locked(combiner);
+    ms_mutex_unlock(&combiner->lock);
+}
+void ms_combiner_take_due_locked(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    const int64_t now = ms_clock_exact_ms();
+    struct ms_chunk *surplus = NULL;
+    ms_mutex_lock(&combiner->lock);
+    if (now >= ms_load_relaxed(&combiner->due)) {
+        if (combiner->queue.count != 0) {
+            take_all_locked(combiner);
+            ms_store_relaxed(&combiner->due, now + ms_setting_of(&store->settings, batch_timeout));
+        } else {
+            ms_store_relaxed(&combiner->watched, false);
+            surplus = combiner->spare;
+            combiner->spare = NULL;
+        }
+    }
+    ms_mutex_unlock(&combiner->lock);
+    ms_chunk_free_all(store, surplus);
+}
+static void free_alone(memstore *store, struct ms_pending *pending)
+{
+    ms_chunk_free_all(store,
+                      (struct ms_chunk *)((char *)pending - offsetof(struct ms_chunk, bytes)));
+}
+static void make_spare_again(memstore *store, struct ms_chunk *chunks)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    struct ms_chunk *chunk;
+    ms_mutex_lock(&combiner->lock);
+    while ((chunk = ms_chunk_pop(&chunks)) != NULL) {
+        if (store->settings.secure_wipe)
+            ms_mem_wipe(chunk->bytes, chunk->used);
+        chunk->used = 0;
+        ms_chunk_push(&combiner->spare, chunk);
+    }
+    ms_mutex_unlock(&combiner->lock);
+}
+void ms_combiner_free_spare(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    ms_mutex_lock(&combiner->lock);
+    struct ms_chunk *surplus = combiner->spare;
+    combiner->spare = NULL;
+    ms_mutex_unlock(&combiner->lock);
+    ms_chunk_free_all(store, surplus);
+}
+void ms_combiner_done_locked(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    struct ms_pending_list *taken = &combiner->taken;
+    struct ms_pending *done = taken->first;
+    atomic_ushort *place = filter_place(combiner, done->hash);
+    taken->first = done->next;
+    if (done->is_alone)
+        free_alone(store, done);
+    if (--taken->count == 0) {
+        make_spare_again(store, taken->chunks);
+        *taken = (struct ms_pending_list){.first = NULL};
+    }
+    ms_sub_release(place, 1);
+    ms_sub_release(&combiner->pending, 1);
+}
+static void free_list(memstore *store, struct ms_pending_list *list)
+{
+    for (struct ms_pending *pending = list->first, *next; pending != NULL; pending = next) {
+        next = pending->next;
+        if (pending->is_alone)
+            free_alone(store, pending);
+    }
+    ms_chunk_free_all(store, list->chunks);
+    *list = (struct ms_pending_list){.first = NULL};
+}
+void ms_combiner_forget(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    free_list(store, &combiner->taken);
+    free_list(store, &combiner->queue);
+    ms_chunk_free_all(store, combiner->spare);
+    combiner->current = combiner->spare = NULL;
+    combiner->first_error = MEMSTORE_OK;
+    combiner->final_us = 0;
+    ms_store_relaxed(&combiner->retry_us, 0);
+    ms_store_relaxed(&combiner->watched, false);
+    combiner->queue_bytes = 0;
+    ms_store_relaxed(&combiner->is_full, false);
+    ms_store_relaxed(&combiner->pending, 0);
+    for (uint32_t i = 0; combiner->filter != NULL && i <= combiner->filter_mask; i++)
+        ms_store_relaxed(&combiner->filter[i], 0);
+    const uint64_t kept =
+        combiner->filter != NULL ? (combiner->filter_mask + 1) * sizeof *combiner->filter : 0;
+    ms_chunk_uncharge(store, combiner->charged - kept);
+}
+void ms_combiner_fini(memstore *store)
+{
+    struct ms_combiner *combiner = &store->combiner;
+    ms_combiner_forget(store);
+    ms_mem_free(combiner->filter);
+    ms_mutex_destroy(&combiner->apply_lock);
+    ms_mutex_destroy(&combiner->lock);
+}
+
+/* lib/store/batch/commit.c */
 #ifndef MS_STORE_RECORD_H
 #define MS_STORE_RECORD_H
 struct ms_record {
@@ -17252,6 +17608,12 @@ static inline ms_place ms_record_resolve(const struct ms_arena *arena, const str
 #endif
 #ifndef MS_STORE_LOOKUP_H
 #define MS_STORE_LOOKUP_H
+struct ms_found {
+    ms_place place;
+    struct ms_segment *segment;
+    struct ms_entry *entry;
+    struct ms_entry_parts parts;
+};
 struct ms_lookup {
     const memstore *store;
     const char *key;
@@ -17392,243 +17754,27 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
     if ((mark & MS_MARK_VERSIONED) == 0)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
 }
+static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
+{
+    return store->touch == MS_TOUCH_COUNT &&
+           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
+           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
+            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
+}
+static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
+{
+    const ms_reader reader = ms_section_begin();
+    ms_store_relaxed(&found->entry->mark,
+                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
+    if (ms_arena_entry_died(&store->arena, found->segment,
+                            ms_arena_padded(&store->arena, found->parts.size)) &&
+        ms_arena_retire(&store->arena, found->segment))
+        ms_maintenance_wake(store);
+    ms_section_end(reader);
+}
 #endif
-#include <stdlib.h>
-static const char *name_of_policy(enum ms_eviction_kind kind)
-{
-    static const char *const names[] = {
-        [MS_EVICTION_ADAPTIVE] = "adaptive", [MS_EVICTION_S3FIFO] = "s3fifo",
-        [MS_EVICTION_LRU] = "lru",           [MS_EVICTION_FIFO] = "fifo",
-        [MS_EVICTION_NONE] = "none",         [MS_EVICTION_LFU] = "lfu",
-    };
-    return names[kind];
-}
-static const char *name_of_hash(enum ms_hash_kind kind)
-{
-    static const char *const names[] = {
-        [MS_HASH_XXH3] = "xxh3", [MS_HASH_FNV] = "fnv", [MS_HASH_CRC32] = "crc32"};
-    return names[kind];
-}
-static void gather_settings(memstore *store, struct ms_findings_settings *out)
-{
-    const struct ms_settings *settings = &store->settings;
-    out->eviction = name_of_policy(settings->eviction);
-    out->hash_function = name_of_hash(settings->hash_function);
-    out->limit = ms_budget_limit(&store->arena.budget);
-    out->configured_limit = ms_setting_of(settings, limit);
-    out->memory_limit = ms_setting_of(settings, memory_limit);
-    out->hard_max = ms_setting_of(settings, hard_max_cache_size);
-    out->least_limit = ms_store_reachable_limit(store);
-    out->largest_limit = store->arena.largest_limit;
-    out->max_entry_size = ms_setting_of(settings, max_entry_size);
-    out->default_ttl = ms_setting_of(settings, default_ttl);
-    out->min_ttl = ms_setting_of(settings, min_ttl);
-    out->max_ttl = ms_setting_of(settings, max_ttl);
-    out->life_window = ms_setting_of(settings, life_window);
-    out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
-    out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
-}
-static void gather_counts(memstore *store, struct ms_findings_counts *out)
-{
-    memstore_stats stats = {0};
-    uint64_t sums[MS_COUNTERS];
-    ms_store_stats(store, &stats);
-    ms_counters_sum(&store->counters, sums);
-    out->entries = stats.entries;
-    out->hits = stats.hits;
-    out->misses = stats.misses;
-    out->sets = stats.sets;
-    out->evictions = stats.evictions;
-    out->expirations = stats.expirations;
-    out->rejected_full = stats.rejected_full;
-    out->limit_lowered = stats.limit_lowered;
-    out->unread_is_known = store->touch == MS_TOUCH_COUNT;
-    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
-    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
-}
-#define WALKED_MOST 65536
-#define BURST_LEAST_MS 1000
-struct store_advise_walk {
-    memstore *store;
-    struct ms_findings_entries *out;
-    int64_t now;
-    int64_t *expiries;
-};
-static bool look_at(void *context, uint32_t place)
-{
-    struct store_advise_walk *store_advise_walk = context;
-    memstore *store = store_advise_walk->store;
-    struct ms_findings_entries *out = store_advise_walk->out;
-    struct ms_found found;
-    if (ms_entry_is_record(ms_arena_entry(&store->arena, place)))
-        return true;
-    ms_found_at(store, place, &found);
-    const int64_t expiry = ms_found_expiry(&found);
-    if (expiry <= store_advise_walk->now)
-        return true;
-    const uint32_t size = found.parts.size;
-    ms_spread_add(&out->sizes, size, 1, size);
-    if (expiry != MS_NEVER) {
-        ms_spread_add(&out->ttls, (uint64_t)(expiry - store_advise_walk->now), 1, size);
-        store_advise_walk->expiries[out->expiring++] = expiry;
-    }
-    return ++out->walked < WALKED_MOST;
-}
-static int compare_times(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-static int64_t burst_of(int64_t left_ms)
-{
-    const int64_t least = left_ms / 10 < BURST_LEAST_MS ? left_ms / 10 : BURST_LEAST_MS;
-    const int64_t ms = left_ms / 100 > least ? left_ms / 100 : least;
-    return ms > 1 ? ms : 1;
-}
-static void find_burst(const struct store_advise_walk *store_advise_walk)
-{
-    struct ms_findings_entries *out = store_advise_walk->out;
-    const size_t count = out->expiring;
-    size_t first = 0, most = 0;
-    if (count == 0)
-        return;
-    qsort(store_advise_walk->expiries, count, sizeof *store_advise_walk->expiries, compare_times);
-    out->burst_ms = burst_of(store_advise_walk->expiries[count / 2] - store_advise_walk->now);
-    for (size_t last = 0; last < count; last++) {
-        while (store_advise_walk->expiries[last] - store_advise_walk->expiries[first] > out->burst_ms)
-            first++;
-        if (last - first + 1 > most)
-            most = last - first + 1;
-    }
-    out->burst_share = (double)most / (double)count;
-}
-static int walk_entries(memstore *store, struct ms_findings_entries *out)
-{
-    struct store_advise_walk store_advise_walk = {store, out, ms_clock_exact_ms(),
-                        ms_mem_alloc(WALKED_MOST * sizeof *store_advise_walk.expiries)};
-    if (store_advise_walk.expiries == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    for (uint32_t shard = 0; shard < store->index.shard_count && out->walked < WALKED_MOST;
-         shard++) {
-        ms_rcu_read_lock();
-        ms_index_scan(&store->index, shard, 0, UINT32_MAX, look_at, &store_advise_walk);
-        ms_rcu_read_unlock();
-    }
-    find_burst(&store_advise_walk);
-    ms_mem_free(store_advise_walk.expiries);
-    return MEMSTORE_OK;
-}
-static void gather_shards(memstore *store, struct ms_findings_entries *out)
-{
-    out->shards = store->index.shard_count;
-    for (uint32_t shard = 0; shard < out->shards; shard++) {
-        const uint64_t entries = ms_index_entries(&store->index, shard);
-        out->all_in_shards += entries;
-        if (entries > out->fullest_shard)
-            out->fullest_shard = entries;
-    }
-}
-_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
-static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
-{
-    memstore_ttl_stats stats = {0};
-    ms_store_ttl_stats(store, &stats);
-    out->classes = (uint32_t)stats.classes;
-    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
-    memcpy(out->entries, stats.entries, sizeof out->entries);
-}
-#define POINTS_BELOW 24
-#define POINTS_ABOVE 16
-static double power(int quarters)
-{
-    static const double parts[] = {1, 1.189207115002721, 1.4142135623730951, 1.681792830507429};
-    const int whole = (quarters - (quarters & 3)) / 4;
-    return whole >= 0 ? parts[quarters & 3] * (double)(1 << whole)
-                      : parts[quarters & 3] / (double)(1 << -whole);
-}
-static void fill_curve(const struct ms_pattern *pattern, const struct ms_arena *arena,
-                       struct ms_findings_pattern *out)
-{
-    const uint64_t overhead = arena->overhead, left = ms_budget_limit(&arena->budget) - overhead;
-    const double references = (double)out->references;
-    const struct ms_reuse *reuse = &pattern->reuse;
-    const double mean = reuse->held != 0 ? (double)reuse->held_bytes / reuse->held : 0;
-    out->at_limit = POINTS_BELOW;
-    out->point_count = POINTS_BELOW + POINTS_ABOVE + 1;
-    for (uint32_t i = 0; i < out->point_count; i++) {
-        const double times = power((int)i - POINTS_BELOW);
-        const double bytes = times * (double)pattern->cache_bytes;
-        out->points[i] = (struct ms_point){
-            .bytes = overhead + (uint64_t)(times * (double)left),
-            .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
-            .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
-        };
-    }
-}
-static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
-{
-    const double references = (double)out->references;
-    const struct ms_curve *curve = &pattern->reuse.curve;
-    const double lru = ms_mini_miss_ratio(&pattern->minis[MS_MINI_LRU], curve, references);
-    const double off = out->points[out->at_limit].miss_ratio - lru;
-    for (int i = 0; i < MS_MINI_POLICIES; i++) {
-        const double ratio = ms_mini_miss_ratio(&pattern->minis[i], curve, references) + off;
-        out->policies[i] = ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
-    }
-}
-static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
-{
-    struct ms_hot_key sorted[MS_HOT_KEYS];
-    out->hot_noted = pattern->hot.noted;
-    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
-    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
-        out->hot_count = MS_FINDINGS_HOT_KEYS;
-    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
-}
-static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
-                         struct ms_findings_pattern *out)
-{
-    const struct ms_pattern *pattern = &sampler->pattern;
-    out->is_tracked = true;
-    out->ratio = 1 / pattern->reuse.weight;
-    out->followed = pattern->reuse.count;
-    out->sampled = pattern->sampled;
-    out->missed = ms_load_relaxed(&store->track.missed);
-    out->references = ms_track_reads_locked(store);
-    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
-    if (out->miss_ratio > 1)
-        out->miss_ratio = 1;
-    fill_curve(pattern, &store->arena, out);
-    fill_policies(pattern, out);
-    fill_hot(pattern, out);
-    out->read_once = ms_reuse_read_once(&pattern->reuse);
-    out->reuse_ages = pattern->reuse_ages;
-    out->ttls = pattern->ttls;
-    out->late = pattern->late;
-    out->hit_sizes = pattern->hit_sizes;
-}
-int ms_advise_gather(memstore *store, struct ms_findings *out)
-{
-    gather_settings(store, &out->settings);
-    gather_counts(store, &out->counts);
-    gather_shards(store, &out->entries);
-    gather_ttls(store, &out->ttls);
-    const int status = walk_entries(store, &out->entries);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_mutex_lock(&store->track.lock);
-    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
-    if (sampler != NULL) {
-        ms_track_settle_locked(store);
-        fill_pattern(store, sampler, &out->pattern);
-    }
-    ms_mutex_unlock(&store->track.lock);
-    return MEMSTORE_OK;
-}
-
-/* lib/store/batch.c */
-#ifndef MS_STORE_BATCH_H
-#define MS_STORE_BATCH_H
+#ifndef MS_STORE_BATCH_PLAN_H
+#define MS_STORE_BATCH_PLAN_H
 struct ms_step {
     const struct ms_op *op;
     uint64_t hash;
@@ -17684,6 +17830,24 @@ void ms_commit_abandon(struct ms_commit *commit);
 void ms_commit_publish(struct ms_commit *commit);
 void ms_commit_land(struct ms_commit *commit);
 #endif
+#ifndef MS_STORE_SPACE_HARVEST_H
+#define MS_STORE_SPACE_HARVEST_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_retired {
+    struct ms_retired *next;
+    void *memory;
+    size_t size;
+};
+void ms_harvest_retire(memstore *store, struct ms_retired *node);
+void ms_harvest_if_much(memstore *store);
+bool ms_harvest_locked(memstore *store, int64_t deadline_us);
+bool ms_harvest_begin_locked(memstore *store);
+#define MS_HARVEST_NO_WAIT 0
+bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
+#endif
 #define RETIME_TRIES 16
 static size_t shard_end(const struct ms_commit *commit, size_t first)
 {
@@ -17713,7 +17877,7 @@ static int lock_all(const struct ms_commit *commit)
     ms_testing_reach(MS_POINT_SHARD_LOCKED);
     return MEMSTORE_OK;
 }
-static void store_batch_find(struct ms_commit *commit, struct ms_step *step)
+static void store_batch_commit_find(struct ms_commit *commit, struct ms_step *step)
 {
     const memstore_key *key = &step->op->key;
     step->exists = ms_lookup_find_slot(commit->store, key->data, key->size, step->hash, &step->slot,
@@ -17758,7 +17922,7 @@ static int check_all(struct ms_commit *commit)
     commit->refused = NULL;
     for (size_t i = 0; i < commit->count; i++) {
         struct ms_step *step = &commit->steps[i];
-        store_batch_find(commit, step);
+        store_batch_commit_find(commit, step);
         const int status = check_step(commit, step);
         if (status != MEMSTORE_OK &&
             (commit->refused == NULL || is_told_before(step->op, commit->refused))) {
@@ -17780,7 +17944,7 @@ static bool has_records(const struct ms_commit *commit)
 static void find_again(struct ms_commit *commit, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++)
-        store_batch_find(commit, &commit->steps[i]);
+        store_batch_commit_find(commit, &commit->steps[i]);
 }
 static enum ms_index_wish wish_for(const struct ms_commit *commit, uint32_t shard)
 {
@@ -17812,28 +17976,28 @@ static int grow_tables(struct ms_commit *commit)
     }
     return MEMSTORE_OK;
 }
-struct store_batch_tally {
+struct store_batch_commit_tally {
     uint64_t counts[MS_COUNTERS];
 };
-static void tally_step(const struct ms_step *step, struct store_batch_tally *store_batch_tally)
+static void tally_step(const struct ms_step *step, struct store_batch_commit_tally *store_batch_commit_tally)
 {
     const bool stores = ms_step_stores(step) && step->op->kind == MS_OP_SET;
-    store_batch_tally->counts[MS_COUNT_SETS] += stores;
-    store_batch_tally->counts[MS_COUNT_UPDATES] += stores && step->live;
-    store_batch_tally->counts[MS_COUNT_WRITTEN_BYTES] += ms_step_stores(step) ? step->reserved.size : 0;
+    store_batch_commit_tally->counts[MS_COUNT_SETS] += stores;
+    store_batch_commit_tally->counts[MS_COUNT_UPDATES] += stores && step->live;
+    store_batch_commit_tally->counts[MS_COUNT_WRITTEN_BYTES] += ms_step_stores(step) ? step->reserved.size : 0;
     if (ms_step_writes(step)) {
-        store_batch_tally->counts[MS_COUNT_DELETES] += step->op->kind == MS_OP_DELETE && step->live;
-        store_batch_tally->counts[MS_COUNT_EXPIRATIONS] += step->exists && !step->live;
+        store_batch_commit_tally->counts[MS_COUNT_DELETES] += step->op->kind == MS_OP_DELETE && step->live;
+        store_batch_commit_tally->counts[MS_COUNT_EXPIRATIONS] += step->exists && !step->live;
     }
 }
-static void count_commit(memstore *store, const struct store_batch_tally *store_batch_tally)
+static void count_commit(memstore *store, const struct store_batch_commit_tally *store_batch_commit_tally)
 {
     for (int i = 0; i < MS_COUNTERS; i++) {
-        if (store_batch_tally->counts[i] != 0)
-            ms_count(&store->counters, (enum ms_counter)i, store_batch_tally->counts[i]);
+        if (store_batch_commit_tally->counts[i] != 0)
+            ms_count(&store->counters, (enum ms_counter)i, store_batch_commit_tally->counts[i]);
     }
 }
-static int try_commit(struct ms_commit *commit, struct store_batch_tally *store_batch_tally)
+static int try_commit(struct ms_commit *commit, struct store_batch_commit_tally *store_batch_commit_tally)
 {
     int status = lock_all(commit);
     if (status != MEMSTORE_OK)
@@ -17847,20 +18011,20 @@ static int try_commit(struct ms_commit *commit, struct store_batch_tally *store_
         status = grow_tables(commit);
     if (status == MEMSTORE_OK) {
         for (size_t i = 0; i < commit->count; i++)
-            tally_step(&commit->steps[i], store_batch_tally);
+            tally_step(&commit->steps[i], store_batch_commit_tally);
         ms_commit_publish(commit);
     }
     unlock_up_to(commit, commit->count);
     return status;
 }
-static int commit_prepared(struct ms_commit *commit, struct store_batch_tally *store_batch_tally)
+static int commit_prepared(struct ms_commit *commit, struct store_batch_commit_tally *store_batch_commit_tally)
 {
     struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
     const int64_t deadline = ms_store_deadline(commit->store);
     int status;
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
-    while ((status = try_commit(commit, store_batch_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+    while ((status = try_commit(commit, store_batch_commit_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
                                         &commit->wish);
         if (status != MEMSTORE_OK)
@@ -17868,14 +18032,14 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_tally *s
     }
     return status;
 }
-static int commit_planned(struct ms_commit *commit, struct store_batch_tally *store_batch_tally)
+static int commit_planned(struct ms_commit *commit, struct store_batch_commit_tally *store_batch_commit_tally)
 {
     int status = MS_WRITE_AGAIN;
     for (int i = 0; i < RETIME_TRIES && status == MS_WRITE_AGAIN; i++) {
         status = ms_commit_prepare(commit);
         if (status != MEMSTORE_OK)
             return status;
-        status = commit_prepared(commit, store_batch_tally);
+        status = commit_prepared(commit, store_batch_commit_tally);
         if (status == MEMSTORE_OK)
             ms_commit_land(commit);
         else
@@ -17887,13 +18051,13 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
                         struct ms_commit_result *result)
 {
     struct ms_commit commit;
-    struct store_batch_tally store_batch_tally = {{0}};
+    struct store_batch_commit_tally store_batch_commit_tally = {{0}};
     *result = (struct ms_commit_result){.refused = n};
     if (n == 0)
         return MEMSTORE_OK;
     int status = ms_commit_plan(&commit, store, ops, n);
     if (status == MEMSTORE_OK) {
-        status = commit_planned(&commit, &store_batch_tally);
+        status = commit_planned(&commit, &store_batch_commit_tally);
         ms_commit_free(&commit);
     }
     if (status != MEMSTORE_OK) {
@@ -17902,8 +18066,8 @@ int ms_store_try_commit(memstore *store, const struct ms_op *ops, size_t n,
         return status;
     }
     ms_harvest_if_much(store);
-    count_commit(store, &store_batch_tally);
-    result->deleted = store_batch_tally.counts[MS_COUNT_DELETES];
+    count_commit(store, &store_batch_commit_tally);
+    result->deleted = store_batch_commit_tally.counts[MS_COUNT_DELETES];
     return MEMSTORE_OK;
 }
 int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
@@ -17915,17 +18079,28 @@ int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
     return status;
 }
 
-/* lib/store/batch_object.c */
-#ifndef MS_STORE_MEASURING_H
-#define MS_STORE_MEASURING_H
+/* lib/store/batch/object.c */
+#ifndef MS_STORE_BATCH_OBJECT_H
+#define MS_STORE_BATCH_OBJECT_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+memstore_batch *ms_batch_new(memstore *store);
+int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
+int ms_batch_commit(memstore_batch *batch);
+int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
+void ms_batch_free(memstore_batch *batch);
+#endif
+#ifndef MS_STORE_WATCH_MEASURING_H
+#define MS_STORE_WATCH_MEASURING_H
 void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start);
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) ? ms_clock_real_ns() : 0;
+    return ms_unlikely((ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0) ? ms_clock_real_ns()
+                                                                            : 0;
 }
 MS_ALWAYS_INLINE bool ms_measuring_is_turn(const memstore *store)
 {
-    return ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0) && ms_latency_is_turn();
+    return ms_unlikely((ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0) && ms_latency_is_turn();
 }
 MS_ALWAYS_INLINE uint64_t ms_measuring_begin_read(const memstore *store)
 {
@@ -17936,38 +18111,6 @@ MS_ALWAYS_INLINE void ms_measuring_end(memstore *store, enum memstore_operation 
 {
     if (ms_unlikely(start != 0))
         ms_measuring_add(store, operation, start);
-}
-#endif
-#ifndef MS_STORE_WRITING_H
-#define MS_STORE_WRITING_H
-MS_ALWAYS_INLINE bool ms_writing_waits(memstore *store)
-{
-    return (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0 ||
-           !ms_combiner_is_idle(&store->combiner);
-}
-int ms_writing_admit(memstore *store, const memstore_key *key);
-void ms_writing_leave_place(memstore *store);
-MS_ALWAYS_INLINE void ms_writing_done(memstore *store)
-{
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0))
-        ms_writing_leave_place(store);
-}
-MS_ALWAYS_INLINE int ms_writing_begin(memstore *store, const void *key, size_t key_size)
-{
-    int status = ms_store_enter(store);
-    if (ms_unlikely(ms_writing_waits(store)) && status == MEMSTORE_OK) {
-        status = ms_writing_admit(store, &(memstore_key){key, key_size});
-        if (status != MEMSTORE_OK)
-            ms_store_leave(store);
-    }
-    return status;
-}
-int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n);
-int ms_writing_begin_all(memstore *store);
-MS_ALWAYS_INLINE void ms_writing_end(memstore *store)
-{
-    ms_writing_done(store);
-    ms_store_leave(store);
 }
 #endif
 #define NONE SIZE_MAX
@@ -18092,7 +18235,7 @@ int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *
     return MEMSTORE_OK;
 }
 
-/* lib/store/batch_plan.c */
+/* lib/store/batch/plan.c */
 #include <stdlib.h>
 static int compare_keys(const memstore_key *a, const memstore_key *b)
 {
@@ -18205,7 +18348,7 @@ void ms_commit_free(struct ms_commit *commit)
     commit->chunks = NULL;
 }
 
-/* lib/store/batch_prepare.c */
+/* lib/store/batch/prepare.c */
 #ifndef MS_EXPIRY_TTL_CLASS_H
 #define MS_EXPIRY_TTL_CLASS_H
 #include <stdint.h>
@@ -18227,6 +18370,15 @@ static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
     const uint32_t octave = ((ttl_class - 1) * MS_TTL_OCTAVES + classes - 2) / (classes - 1);
     return INT64_C(1000) << octave;
 }
+#endif
+#ifndef MS_STORE_WRITE_RETIME_H
+#define MS_STORE_WRITE_RETIME_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_found;
+int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms);
+int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry);
 #endif
 struct draft {
     struct ms_entry_shape shape;
@@ -18479,9 +18631,41 @@ void ms_commit_land(struct ms_commit *commit)
     commit->opened = false;
 }
 
-/* lib/store/batch_publish.c */
-#ifndef MS_STORE_NOTIFY_H
-#define MS_STORE_NOTIFY_H
+/* lib/store/batch/publish.c */
+#ifndef MS_STORE_TRACK_FOLLOW_H
+#define MS_STORE_TRACK_FOLLOW_H
+MS_ALWAYS_INLINE bool ms_track_follows(const memstore *store, uint64_t hash)
+{
+    return ms_unlikely(ms_is_below_relaxed32((uint32_t)hash, &store->follows_below));
+}
+MS_ALWAYS_INLINE bool ms_track_is_turn(const memstore *store, uint64_t n)
+{
+    return ms_unlikely((uint32_t)n * UINT32_C(0x9e3779b1) < ms_load_relaxed(&store->turn_below));
+}
+#endif
+#ifndef MS_STORE_SPACE_RESIZE_H
+#define MS_STORE_SPACE_RESIZE_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+#define MS_WHY_SIZE 256
+uint64_t ms_store_least_limit(memstore *store);
+int ms_store_check_least(uint64_t limit, uint64_t least, char why[static MS_WHY_SIZE]);
+uint64_t ms_store_reachable_limit(memstore *store);
+int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE]);
+int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE]);
+void ms_store_put_limit_back(memstore *store, uint64_t limit);
+void ms_store_settle_limit(memstore *store);
+int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static MS_WHY_SIZE]);
+enum ms_resize_end {
+    MS_RESIZE_DONE,
+    MS_RESIZE_LATER,
+    MS_RESIZE_STUCK,
+};
+enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
+                                        int64_t until_us);
+#endif
+#ifndef MS_STORE_WATCH_NOTIFY_H
+#define MS_STORE_WATCH_NOTIFY_H
 void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_t kind);
 MS_ALWAYS_INLINE void ms_notify_removal(memstore *store, const struct ms_found *found,
                                         uint32_t kind)
@@ -18638,1181 +18822,8 @@ void ms_commit_publish(struct ms_commit *commit)
     }
     bump_sequences(commit);
     atomic_fetch_add_explicit(&store->batches_done, 1, memory_order_release);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+    if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
         track_followed(commit);
-}
-
-/* lib/store/capture.c */
-#ifndef MS_STORE_HEAT_H
-#define MS_STORE_HEAT_H
-#define MS_HEATS 8
-static const unsigned char ms_heat_least[MS_HEATS] = {0, 1, 2, 3, 5, 8, 12, 17};
-static inline unsigned ms_heat_of_count(unsigned count)
-{
-    unsigned heat = MS_HEATS - 1;
-    while (ms_heat_least[heat] > count)
-        heat--;
-    return heat;
-}
-static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
-                                  const struct ms_segment *segment)
-{
-    const unsigned access = ms_load_relaxed(&entry->mark) & MS_MARK_ACCESS;
-    switch (store->touch) {
-    case MS_TOUCH_COUNT: {
-        const unsigned uses = access < MS_ACCESS_COUNT_MAX ? access : MS_ACCESS_COUNT_MAX;
-        return uses + (ms_load_relaxed(&segment->queue) != MS_QUEUE_NEW ? MS_HEATS / 2 : 0);
-    }
-    case MS_TOUCH_FREQUENCY:
-        return ms_heat_of_count(access);
-    case MS_TOUCH_STAMP: {
-        const unsigned age =
-            (ms_load_relaxed(&store->eviction.stamp) + MS_STAMPS - access) % MS_STAMPS;
-        return MS_HEATS - 1 - age * MS_HEATS / MS_STAMPS;
-    }
-    case MS_TOUCH_NOTHING: {
-        const uint64_t opened = ms_load_relaxed(&store->arena.sequence);
-        const uint64_t age = opened - segment->sequence;
-        const uint64_t step = age * MS_HEATS / store->arena.segment_count;
-        return step < MS_HEATS ? MS_HEATS - 1 - (unsigned)step : 0;
-    }
-    }
-    return 0;
-}
-static inline enum ms_queue ms_heat_queue(const memstore *store, unsigned heat)
-{
-    if (store->touch == MS_TOUCH_FREQUENCY)
-        return MS_QUEUE_MAIN;
-    return store->touch == MS_TOUCH_COUNT && heat >= MS_HEATS / 2 ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
-}
-static inline unsigned ms_heat_access(memstore *store, unsigned heat)
-{
-    switch (store->touch) {
-    case MS_TOUCH_COUNT:
-        return heat % (MS_HEATS / 2);
-    case MS_TOUCH_FREQUENCY:
-        return ms_heat_least[heat];
-    default:
-        return ms_eviction_initial_access(&store->eviction, 0);
-    }
-}
-#endif
-void ms_captures_init(struct ms_captures *captures)
-{
-    ms_mutex_init(&captures->lock, MS_RANK_CAPTURES);
-}
-void ms_captures_fini(struct ms_captures *captures)
-{
-    ms_mutex_destroy(&captures->lock);
-}
-void ms_captures_forget(struct ms_captures *captures)
-{
-    ms_store_relaxed(&captures->first, NULL);
-}
-static uint64_t position_of(const memstore *store, uint64_t hash)
-{
-    return (uint64_t)ms_index_shard_of(&store->index, hash) << 32 | (hash & UINT32_MAX);
-}
-struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes)
-{
-    const unsigned bits = 32 + (unsigned)__builtin_ctz(store->index.shard_count);
-    struct ms_capture *const capture = ms_mem_alloc(sizeof *capture);
-    if (capture == NULL)
-        return NULL;
-    *capture = (struct ms_capture){
-        .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
-        .most_bytes = most_bytes,
-        .wipes = store->settings.secure_wipe,
-        .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
-    };
-    if (capture->ranges == NULL) {
-        ms_mem_free(capture);
-        return NULL;
-    }
-    ms_mutex_lock(&store->captures.lock);
-    capture->next = ms_load_relaxed(&store->captures.first);
-    ms_store_relaxed(&store->captures.first, capture);
-    ms_mutex_unlock(&store->captures.lock);
-    return capture;
-}
-static size_t free_some(struct ms_capture *capture, uint64_t range, size_t most)
-{
-    struct ms_image *image = capture->ranges[range];
-    size_t freed = 0;
-    for (; image != NULL && freed < most; freed++) {
-        struct ms_image *next = image->next;
-        capture->bytes -= sizeof *image + image->key_size + image->value_size;
-        ms_sub_relaxed(&capture->images, 1);
-        ms_mem_free_wiped(image->bytes, capture->wipes);
-        ms_mem_free(image);
-        image = next;
-    }
-    capture->ranges[range] = image;
-    return freed;
-}
-void ms_capture_end(memstore *store, struct ms_capture *capture)
-{
-    ms_mutex_lock(&store->captures.lock);
-    struct ms_capture *before = ms_load_relaxed(&store->captures.first);
-    if (before == capture) {
-        ms_store_relaxed(&store->captures.first, capture->next);
-    } else {
-        while (before != NULL && before->next != capture)
-            before = before->next;
-        if (before != NULL)
-            before->next = capture->next;
-    }
-    ms_mutex_unlock(&store->captures.lock);
-    for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
-        free_some(capture, range, SIZE_MAX);
-    ms_mem_free(capture->ranges);
-    ms_mem_free(capture);
-}
-static struct ms_image *store_capture_find(const struct ms_capture *capture, uint64_t range, uint64_t hash,
-                             const void *key, size_t key_size)
-{
-    struct ms_image *image = capture->ranges[range];
-    while (image != NULL && (image->hash != hash || image->key_size != key_size ||
-                             memcmp(image->bytes, key, key_size) != 0))
-        image = image->next;
-    return image;
-}
-static struct ms_image *image_of(memstore *store, const struct ms_step *step)
-{
-    const struct ms_entry_parts *parts = &step->found.parts;
-    const memstore_key *key = &step->op->key;
-    const uint32_t value_size = step->live ? parts->value_size : 0;
-    struct ms_image *image = ms_mem_alloc(sizeof *image);
-    if (image == NULL)
-        return NULL;
-    image->bytes = ms_mem_resize(NULL, key->size + value_size);
-    if (image->bytes == NULL) {
-        ms_mem_free(image);
-        return NULL;
-    }
-    image->hash = step->hash;
-    image->key_size = (uint32_t)key->size;
-    image->value_size = value_size;
-    memcpy(image->bytes, key->data, key->size);
-    if (!step->live)
-        return image;
-    memcpy(image->bytes + key->size, parts->value, value_size);
-    image->was_there = true;
-    image->expiry = ms_found_expiry(&step->found);
-    image->ttl = ms_found_ttl(store, &step->found);
-    image->created = store->keeps_created ? ms_entry_created(step->found.entry) : 0;
-    image->heat = ms_heat_of(store, step->found.entry, step->found.segment);
-    return image;
-}
-static void keep_image(memstore *store, struct ms_capture *capture, const struct ms_step *step)
-{
-    const uint64_t position = position_of(store, step->hash);
-    const uint64_t range = position >> capture->range_shift;
-    const memstore_key *key = &step->op->key;
-    if (position < ms_load_relaxed(&capture->position) || capture->status != MEMSTORE_OK ||
-        store_capture_find(capture, range, step->hash, key->data, key->size) != NULL)
-        return;
-    struct ms_image *image = image_of(store, step);
-    if (image == NULL) {
-        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        return;
-    }
-    image->next = capture->ranges[range];
-    capture->ranges[range] = image;
-    if (image->was_there) {
-        image->next_fresh = capture->fresh;
-        capture->fresh = image;
-    }
-    ms_add_relaxed(&capture->images, 1);
-    capture->bytes += sizeof *image + image->key_size + image->value_size;
-    if (capture->bytes > capture->most_bytes)
-        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-}
-void ms_capture_batch(const struct ms_commit *commit)
-{
-    struct ms_captures *captures = &commit->store->captures;
-    if (ms_testing_has_fault(MS_FAULT_CAPTURE_WITHOUT_BATCHES))
-        return;
-    ms_mutex_lock(&captures->lock);
-    for (struct ms_capture *capture = ms_load_relaxed(&captures->first); capture != NULL;
-         capture = capture->next) {
-        for (size_t i = 0; i < commit->count; i++) {
-            if (ms_step_writes(&commit->steps[i]))
-                keep_image(commit->store, capture, &commit->steps[i]);
-        }
-    }
-    ms_mutex_unlock(&captures->lock);
-}
-bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
-                    size_t key_size)
-{
-    const uint64_t range = position_of(store, hash) >> capture->range_shift;
-    if (ms_load_relaxed(&capture->images) == 0)
-        return false;
-    ms_mutex_lock(&store->captures.lock);
-    const bool has = store_capture_find(capture, range, hash, key, key_size) != NULL;
-    ms_mutex_unlock(&store->captures.lock);
-    return has;
-}
-int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images)
-{
-    ms_mutex_lock(&store->captures.lock);
-    const int status = capture->status;
-    *images = capture->fresh;
-    capture->fresh = NULL;
-    ms_mutex_unlock(&store->captures.lock);
-    return status;
-}
-#define IMAGES_IN_ONE_HOLD 64
-static struct ms_image *free_values_locked(struct ms_capture *capture, struct ms_image *images)
-{
-    size_t done = 0;
-    for (; images != NULL && done < IMAGES_IN_ONE_HOLD; images = images->next_fresh, done++) {
-        char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
-        if (key_only != NULL)
-            images->bytes = key_only;
-        capture->bytes -= images->value_size;
-        images->value_size = 0;
-    }
-    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
-    return images;
-}
-void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
-{
-    while (images != NULL) {
-        ms_mutex_lock(&store->captures.lock);
-        images = free_values_locked(capture, images);
-        ms_mutex_unlock(&store->captures.lock);
-    }
-}
-static void purge_locked(struct ms_capture *capture, uint64_t passed)
-{
-    size_t done = 0;
-    while (capture->purged < passed && done < IMAGES_IN_ONE_HOLD) {
-        done += free_some(capture, capture->purged, IMAGES_IN_ONE_HOLD - done);
-        capture->purged += capture->ranges[capture->purged] == NULL;
-    }
-    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
-}
-void ms_capture_purge(memstore *store, struct ms_capture *capture)
-{
-    const uint64_t passed = ms_load_relaxed(&capture->position) >> capture->range_shift;
-    while (capture->purged < passed) {
-        ms_mutex_lock(&store->captures.lock);
-        purge_locked(capture, passed);
-        ms_mutex_unlock(&store->captures.lock);
-    }
-}
-
-/* lib/store/chunk.c */
-static bool store_chunk_charge(memstore *store, uint64_t bytes, uint64_t spare)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->lock);
-    const bool charged = ms_budget_charge(&store->arena.budget, bytes, spare);
-    if (charged)
-        combiner->charged += bytes;
-    ms_mutex_unlock(&combiner->lock);
-    return charged;
-}
-void ms_chunk_uncharge(memstore *store, uint64_t bytes)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->lock);
-    ms_budget_uncharge(&store->arena.budget, bytes);
-    combiner->charged -= bytes;
-    ms_mutex_unlock(&combiner->lock);
-}
-bool ms_chunk_charge(memstore *store, uint64_t bytes)
-{
-    struct ms_budget *budget = &store->arena.budget;
-    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
-    struct ms_budget_mark asked = ms_budget_mark(budget);
-    bool charged = store_chunk_charge(store, bytes, spare);
-    if (charged)
-        return true;
-    const int64_t deadline = ms_store_deadline(store);
-    while (!charged && ms_room_make_to_charge(store, bytes, deadline, &asked) == MEMSTORE_OK)
-        charged = store_chunk_charge(store, bytes, spare);
-    return charged;
-}
-struct ms_chunk *ms_chunk_new(memstore *store, uint64_t size)
-{
-    if (size > UINT32_MAX || !ms_chunk_charge(store, size))
-        return NULL;
-    struct ms_chunk *chunk = ms_mem_resize(NULL, size);
-    if (chunk == NULL) {
-        ms_chunk_uncharge(store, size);
-        return NULL;
-    }
-    *chunk = (struct ms_chunk){.size = (uint32_t)size};
-    return chunk;
-}
-void ms_chunk_free_all(memstore *store, struct ms_chunk *first)
-{
-    while (first != NULL) {
-        struct ms_chunk *next = first->next;
-        ms_chunk_uncharge(store, first->size);
-        ms_mem_free_wiped(first, store->settings.secure_wipe);
-        first = next;
-    }
-}
-
-/* lib/store/clear.c */
-struct clearing {
-    memstore *store;
-    uint64_t expired;
-};
-static bool kill_entry(void *context, uint32_t place)
-{
-    struct clearing *clearing = context;
-    memstore *store = clearing->store;
-    struct ms_found found = {.place = place,
-                             .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
-    found.parts = ms_entry_parts(found.entry, store->kept);
-    found.segment = ms_arena_segment_of(&store->arena, place);
-    const bool live = !ms_has_expired(ms_found_expiry(&found));
-    clearing->expired += !live;
-    ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_CLEARED));
-    ms_store_entry_died(store, &found);
-    return true;
-}
-struct cleared_shard {
-    const struct ms_index *index;
-    uint32_t shard;
-};
-static bool is_in_shard(uint64_t hash, const void *context)
-{
-    const struct cleared_shard *cleared = context;
-    return ms_index_shard_of(cleared->index, hash) == cleared->shard;
-}
-static void clear_shard_locked(memstore *store, uint32_t shard)
-{
-    struct clearing clearing = {.store = store};
-    const struct cleared_shard cleared = {&store->index, shard};
-    if (ms_flights_any(&store->flights))
-        ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
-    ms_news_note_all(&store->news);
-    if (ms_stale_any(&store->stale))
-        ms_stale_clear_shard(store, shard);
-    if (ms_load_relaxed(&store->index.tables[shard]) == 0)
-        return;
-    ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
-    if (clearing.expired != 0)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, clearing.expired);
-}
-int ms_store_clear(memstore *store)
-{
-    const int64_t deadline = ms_store_deadline(store);
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        ms_mutex *lock = &store->index.shards[shard].lock;
-        if (!ms_mutex_lock_until(lock, deadline)) {
-            ms_store_count_refusal(store, MEMSTORE_ERR_LOCK_TIMEOUT);
-            return MEMSTORE_ERR_LOCK_TIMEOUT;
-        }
-        clear_shard_locked(store, shard);
-        ms_mutex_unlock(lock);
-    }
-    ms_track_clear(store);
-    ms_arena_seal_open(&store->arena);
-    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
-        return MEMSTORE_OK;
-    ms_harvest_locked(store, deadline);
-    ms_arena_cool(&store->arena, store->arena.reserve);
-    ms_mutex_unlock(&store->reclaim_lock);
-    return MEMSTORE_OK;
-}
-
-/* lib/store/combiner.c */
-void ms_combiner_note_error(struct ms_combiner *combiner, int status)
-{
-    ms_mutex_lock(&combiner->lock);
-    if (combiner->first_error == MEMSTORE_OK)
-        combiner->first_error = status;
-    ms_mutex_unlock(&combiner->lock);
-}
-static int take_error(struct ms_combiner *combiner)
-{
-    ms_mutex_lock(&combiner->lock);
-    const int status = combiner->first_error;
-    combiner->first_error = MEMSTORE_OK;
-    ms_mutex_unlock(&combiner->lock);
-    return status;
-}
-static int apply_all_locked(memstore *store, enum ms_combiner_place place)
-{
-    int status = ms_combiner_apply_locked(store, place);
-    if (status == MEMSTORE_OK) {
-        ms_combiner_take_locked(&store->combiner);
-        status = ms_combiner_apply_locked(store, place);
-    }
-    return status;
-}
-static int apply_all(memstore *store)
-{
-    ms_mutex *lock = &store->combiner.apply_lock;
-    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
-    ms_mutex_unlock(lock);
-    return status;
-}
-int ms_combiner_flush(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (!ms_mutex_lock_until(&combiner->apply_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    const int status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
-    ms_mutex_unlock(&combiner->apply_lock);
-    return status == MEMSTORE_OK ? take_error(combiner) : status;
-}
-void ms_combiner_help(memstore *store)
-{
-    if (!ms_mutex_try_lock(&store->combiner.apply_lock))
-        return;
-    ms_combiner_apply_locked(store, MS_COMBINER_NEEDS_NONE);
-    ms_mutex_unlock(&store->combiner.apply_lock);
-}
-void ms_combiner_shed(memstore *store)
-{
-    apply_all(store);
-    ms_combiner_free_spare(store);
-}
-void ms_combiner_retune(memstore *store)
-{
-    if (ms_combiner_judge(store) || !ms_setting_of(&store->settings, enable_batch_optimization))
-        apply_all(store);
-}
-void ms_combiner_drain(memstore *store)
-{
-    const struct ms_wait_bound bound = ms_wait_bound;
-    ms_wait_bind(MS_WAIT_UNBOUNDED, NULL);
-    ms_mutex_lock(&store->combiner.apply_lock);
-    apply_all_locked(store, MS_COMBINER_NEEDS_NONE);
-    ms_combiner_forget(store);
-    ms_mutex_unlock(&store->combiner.apply_lock);
-    ms_wait_bound = bound;
-}
-static int write_now(memstore *store, const struct ms_write *write)
-{
-    int status = ms_writing_admit(store, &write->key);
-    if (status == MEMSTORE_OK) {
-        status = ms_store_write(store, write);
-        ms_writing_done(store);
-    }
-    return status;
-}
-static bool is_full(memstore *store)
-{
-    return ms_load_relaxed(&store->combiner.is_full);
-}
-static int apply_full(memstore *store)
-{
-    ms_mutex *lock = &store->combiner.apply_lock;
-    int status = MEMSTORE_OK;
-    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
-        return is_full(store) ? MEMSTORE_ERR_LOCK_TIMEOUT : MEMSTORE_OK;
-    if (is_full(store))
-        status = apply_all_locked(store, MS_COMBINER_TAKES_PLACE);
-    ms_mutex_unlock(lock);
-    return is_full(store) ? status : MEMSTORE_OK;
-}
-static int hand_over(memstore *store, const struct ms_write *write)
-{
-    const uint64_t hash = ms_store_hash(store, write->key.data, write->key.size);
-    if (ms_unlikely(is_full(store))) {
-        const int status = apply_full(store);
-        if (status != MEMSTORE_OK) {
-            ms_store_count_refusal(store, status);
-            return status;
-        }
-    }
-    if (!ms_combiner_queue(store, write, hash))
-        return write_now(store, write);
-    if (ms_unlikely(is_full(store)))
-        apply_full(store);
-    return MEMSTORE_OK;
-}
-int ms_combiner_set(memstore *store, const memstore_key *key, const void *value, size_t value_size,
-                    int64_t ttl_ms)
-{
-    struct ms_write write = {*key, value, value_size, .mode = MS_WRITE_SET};
-    int status = ms_ttl_to_life(store, ttl_ms, &write.life);
-    if (status == MEMSTORE_OK)
-        status = ms_store_check_size(store, key->size, value_size);
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return status;
-    }
-    if (store->keeps_created)
-        write.keep_created = ms_clock_exact_ms();
-    return ms_setting_of(&store->settings, enable_batch_optimization) ? hand_over(store, &write)
-                                                                      : write_now(store, &write);
-}
-int ms_combiner_settle_all(memstore *store)
-{
-    return ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : apply_all(store);
-}
-static bool has_key(memstore *store, const memstore_key *key)
-{
-    return ms_combiner_has_key(store, key, ms_store_hash(store, key->data, key->size));
-}
-int ms_combiner_settle(memstore *store, const memstore_key *key)
-{
-    if (ms_combiner_is_idle(&store->combiner) || !has_key(store, key))
-        return MEMSTORE_OK;
-    return apply_all(store);
-}
-int ms_combiner_settle_ops(memstore *store, const struct ms_op *ops, size_t n)
-{
-    if (ms_combiner_is_idle(&store->combiner))
-        return MEMSTORE_OK;
-    for (size_t i = 0; i < n; i++) {
-        if (has_key(store, &ops[i].key))
-            return apply_all(store);
-    }
-    return MEMSTORE_OK;
-}
-int ms_combiner_run_due(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    const bool waits = !ms_maintenance_is_me();
-    if (!ms_load_relaxed(&combiner->watched))
-        return MEMSTORE_OK;
-    if (waits ? !ms_mutex_lock_until(&combiner->apply_lock, ms_store_deadline(store))
-              : !ms_mutex_try_lock(&combiner->apply_lock)) {
-        ms_combiner_retry_later(combiner, true);
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    }
-    int status = ms_combiner_apply_locked(store, MS_COMBINER_TAKES_PLACE);
-    if (status == MEMSTORE_OK) {
-        ms_combiner_take_due_locked(store);
-        status = ms_combiner_apply_locked(store, MS_COMBINER_TAKES_PLACE);
-    }
-    ms_mutex_unlock(&combiner->apply_lock);
-    return status;
-}
-int64_t ms_combiner_when(memstore *store, int64_t now_us)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (!ms_load_relaxed(&combiner->watched))
-        return INT64_MAX;
-    const int64_t retry_us = ms_load_relaxed(&combiner->retry_us);
-    if (retry_us != 0)
-        return retry_us;
-    return now_us + (ms_load_relaxed(&combiner->due) - ms_clock_exact_ms()) * 1000;
-}
-
-/* lib/store/combiner_apply.c */
-#define MAINTENANCE_PATIENCE_US 20000
-#define RETRY_US 10000
-static bool is_want_of_patience(memstore *store, int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-    case MEMSTORE_ERR_GC_PRESSURE:
-        return true;
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_CACHE_FULL:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena);
-    default:
-        return false;
-    }
-}
-static bool is_postponed(memstore *store, int status)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (ms_store_gave_up(status))
-        return true;
-    if (!ms_maintenance_is_me() || !is_want_of_patience(store, status))
-        return false;
-    const int64_t now = ms_clock_real_us();
-    if (combiner->final_us == 0)
-        combiner->final_us = now + ms_setting_of(&store->settings, lock_timeout) * 1000;
-    return now < combiner->final_us;
-}
-static void make_op(const struct ms_pending *pending, struct ms_op *op)
-{
-    *op = (struct ms_op){.kind = MS_OP_SET,
-                         .key = {ms_pending_key(pending), pending->key_size},
-                         .value = ms_pending_value(pending),
-                         .value_size = pending->value_size,
-                         .life = {pending->expiry, pending->ttl},
-                         .created = pending->created};
-}
-static int commit_all(memstore *store)
-{
-    const struct ms_pending_list *taken = &store->combiner.taken;
-    struct ms_op *ops = ms_mem_alloc(taken->count * sizeof *ops);
-    struct ms_commit_result result;
-    size_t n = 0;
-    if (ops == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    for (const struct ms_pending *pending = taken->first; pending != NULL; pending = pending->next)
-        make_op(pending, &ops[n++]);
-    const int status = ms_store_try_commit(store, ops, n, &result);
-    ms_mem_free(ops);
-    return status;
-}
-static int write_first(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    const struct ms_pending *first = combiner->taken.first;
-    const struct ms_write write = {.key = {ms_pending_key(first), first->key_size},
-                                   .value = ms_pending_value(first),
-                                   .value_size = first->value_size,
-                                   .life = {first->expiry, first->ttl},
-                                   .mode = MS_WRITE_SET,
-                                   .keep_created = first->created};
-    struct ms_write_outcome outcome;
-    const int status = ms_store_try_write(store, &write, first->hash, &outcome);
-    if (status != MEMSTORE_OK && is_postponed(store, status))
-        return status;
-    ms_store_count_write(store, status, &outcome);
-    if (status != MEMSTORE_OK)
-        ms_combiner_note_error(combiner, status);
-    ms_combiner_done_locked(store);
-    return MEMSTORE_OK;
-}
-static int write_all(memstore *store)
-{
-    int status = MEMSTORE_OK;
-    while (status == MEMSTORE_OK && store->combiner.taken.count != 0)
-        status = write_first(store);
-    return status;
-}
-static int store_combiner_apply_apply(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (combiner->taken.count > 1) {
-        const int status = commit_all(store);
-        if (status == MEMSTORE_OK) {
-            while (combiner->taken.count != 0)
-                ms_combiner_done_locked(store);
-            return MEMSTORE_OK;
-        }
-        if (is_postponed(store, status))
-            return status;
-        ms_store_patience_us = ms_store_deadline(store);
-    }
-    return write_all(store);
-}
-int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    int status = MEMSTORE_OK;
-    if (combiner->taken.count == 0) {
-        if (ms_combiner_wants_help(combiner))
-            ms_combiner_retry_later(combiner, false);
-        return MEMSTORE_OK;
-    }
-    const bool takes_place =
-        place == MS_COMBINER_TAKES_PLACE && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0;
-    if (takes_place)
-        status = ms_admission_enter_writer(store);
-    if (status == MEMSTORE_OK) {
-        if (ms_maintenance_is_me())
-            ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
-        status = store_combiner_apply_apply(store);
-        ms_store_patience_us = MS_STORE_PATIENT;
-        if (takes_place)
-            ms_admission_leave_writer(store);
-    }
-    if (status == MEMSTORE_OK)
-        combiner->final_us = 0;
-    ms_combiner_retry_later(combiner, status != MEMSTORE_OK);
-    return status;
-}
-void ms_combiner_retry_later(struct ms_combiner *combiner, bool later)
-{
-    ms_store_relaxed(&combiner->retry_us, later ? ms_clock_real_us() + RETRY_US : 0);
-}
-
-/* lib/store/combiner_queue.c */
-#define QUEUE_SHARE_DIVISOR 16
-#define CHUNK_SIZE_MAX (16 * 1024)
-#define CHUNK_SIZE_MIN 1024
-#define CHUNK_SHARE_DIVISOR 256
-#define LARGE_DIVISOR 4
-#define FILTER_PER_WRITE 4
-#define FILTER_MIN 256
-#define FILTER_MAX 65536
-void ms_combiner_init(struct ms_combiner *combiner, uint64_t limit)
-{
-    combiner->chunk_size = CHUNK_SIZE_MIN;
-    while (combiner->chunk_size < CHUNK_SIZE_MAX &&
-           combiner->chunk_size < limit / CHUNK_SHARE_DIVISOR)
-        combiner->chunk_size *= 2;
-    ms_mutex_init(&combiner->apply_lock, MS_RANK_APPLY);
-    ms_mutex_init(&combiner->lock, MS_RANK_QUEUE);
-}
-static uint64_t bytes_max(const memstore *store)
-{
-    return ms_budget_limit(&store->arena.budget) / QUEUE_SHARE_DIVISOR;
-}
-static uint32_t filter_places(const memstore *store)
-{
-    const uint64_t fit = bytes_max(store) / sizeof(struct ms_pending);
-    const uint64_t together = ms_setting_of(&store->settings, batch_size);
-    const uint64_t writes = together < fit ? together : fit;
-    uint32_t places = FILTER_MIN;
-    while (places < FILTER_MAX && places < FILTER_PER_WRITE * writes)
-        places *= 2;
-    return places;
-}
-static bool make_filter(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    const uint32_t places = filter_places(store);
-    const size_t bytes = places * sizeof *combiner->filter;
-    if (!ms_chunk_charge(store, bytes))
-        return false;
-    atomic_ushort *filter = ms_mem_alloc(bytes);
-    const bool made = filter != NULL;
-    ms_mutex_lock(&combiner->lock);
-    if (made && combiner->filter == NULL) {
-        combiner->filter_mask = places - 1;
-        combiner->filter = filter;
-        filter = NULL;
-    }
-    const bool is_in_use = made && filter == NULL;
-    ms_mutex_unlock(&combiner->lock);
-    if (!is_in_use) {
-        ms_mem_free(filter);
-        ms_chunk_uncharge(store, bytes);
-    }
-    return made;
-}
-static bool make_spare(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    struct ms_chunk *chunk = ms_chunk_new(store, combiner->chunk_size);
-    if (chunk == NULL)
-        return false;
-    ms_testing_reach(MS_POINT_CHUNK_MADE);
-    ms_mutex_lock(&combiner->lock);
-    ms_chunk_push(&combiner->spare, chunk);
-    ms_mutex_unlock(&combiner->lock);
-    return true;
-}
-static bool provide(memstore *store)
-{
-    ms_mutex_lock(&store->combiner.lock);
-    const bool has_filter = store->combiner.filter != NULL;
-    ms_mutex_unlock(&store->combiner.lock);
-    return has_filter ? make_spare(store) : make_filter(store);
-}
-static size_t store_combiner_queue_size_of(const struct ms_write *write)
-{
-    const size_t size = sizeof(struct ms_pending) + write->key.size + write->value_size;
-    const size_t alignment = _Alignof(struct ms_pending);
-    return (size + alignment - 1) & ~(alignment - 1);
-}
-static bool store_combiner_queue_is_large(const struct ms_combiner *combiner, size_t size)
-{
-    return size > combiner->chunk_size / LARGE_DIVISOR;
-}
-static struct ms_pending *carve_locked(struct ms_combiner *combiner, size_t size)
-{
-    struct ms_pending *pending =
-        combiner->current != NULL ? ms_chunk_carve(combiner->current, size) : NULL;
-    if (pending != NULL || combiner->spare == NULL)
-        return pending;
-    combiner->current = ms_chunk_pop(&combiner->spare);
-    ms_chunk_push(&combiner->queue.chunks, combiner->current);
-    return ms_chunk_carve(combiner->current, size);
-}
-static void fill(struct ms_pending *pending, const struct ms_write *write, uint64_t hash)
-{
-    *pending = (struct ms_pending){.hash = hash,
-                                   .expiry = write->life.expiry,
-                                   .ttl = write->life.ttl,
-                                   .created = write->keep_created,
-                                   .key_size = (uint32_t)write->key.size,
-                                   .value_size = (uint32_t)write->value_size};
-    memcpy((char *)ms_pending_key(pending), write->key.data, write->key.size);
-    if (write->value_size != 0)
-        memcpy((char *)ms_pending_value(pending), write->value, write->value_size);
-}
-static atomic_ushort *filter_place(const struct ms_combiner *combiner, uint64_t hash)
-{
-    return &combiner->filter[hash & combiner->filter_mask];
-}
-static bool should_apply_locked(const memstore *store)
-{
-    const struct ms_combiner *combiner = &store->combiner;
-    return combiner->queue.count >= ms_setting_of(&store->settings, batch_size) ||
-           combiner->queue_bytes >= bytes_max(store);
-}
-static void store_combiner_queue_append_locked(memstore *store, struct ms_pending *pending, size_t size)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    struct ms_pending_list *queue = &combiner->queue;
-    if (queue->last != NULL)
-        queue->last->next = pending;
-    else
-        queue->first = pending;
-    queue->last = pending;
-    queue->count++;
-    combiner->queue_bytes += size;
-    if (should_apply_locked(store))
-        ms_store_relaxed(&combiner->is_full, true);
-    ms_add_relaxed(filter_place(combiner, pending->hash), 1);
-    ms_add_release(&combiner->pending, 1);
-}
-static bool watch_locked(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (combiner->queue.count == 1) {
-        combiner->oldest = ms_clock_exact_ms();
-        ms_store_relaxed(&combiner->due,
-                         combiner->oldest + ms_setting_of(&store->settings, batch_timeout));
-    }
-    if (ms_load_relaxed(&combiner->watched))
-        return false;
-    ms_store_relaxed(&combiner->watched, true);
-    return true;
-}
-bool ms_combiner_queue(memstore *store, const struct ms_write *write, uint64_t hash)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    const size_t size = store_combiner_queue_size_of(write);
-    struct ms_chunk *own = NULL;
-    struct ms_pending *pending = NULL;
-    if (size > bytes_max(store))
-        return false;
-    if (store_combiner_queue_is_large(combiner, size)) {
-        own = ms_chunk_new(store, sizeof *own + size);
-        if (own == NULL)
-            return false;
-        pending = ms_chunk_carve(own, size);
-        fill(pending, write, hash);
-        pending->is_alone = true;
-    }
-    ms_mutex_lock(&combiner->lock);
-    while (combiner->filter == NULL ||
-           (own == NULL && (pending = carve_locked(combiner, size)) == NULL)) {
-        ms_mutex_unlock(&combiner->lock);
-        if (!provide(store)) {
-            ms_chunk_free_all(store, own);
-            return false;
-        }
-        ms_mutex_lock(&combiner->lock);
-    }
-    if (own == NULL)
-        fill(pending, write, hash);
-    store_combiner_queue_append_locked(store, pending, size);
-    const bool tells = watch_locked(store);
-    ms_mutex_unlock(&combiner->lock);
-    if (tells && !ms_maintenance_plan(store))
-        ms_store_relaxed(&combiner->watched, false);
-    return true;
-}
-bool ms_combiner_judge(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->lock);
-    const bool full = combiner->queue.count != 0 && should_apply_locked(store);
-    ms_store_relaxed(&combiner->is_full, full);
-    ms_store_relaxed(&combiner->due,
-                     combiner->queue.count != 0
-                         ? combiner->oldest + ms_setting_of(&store->settings, batch_timeout)
-                         : ms_clock_exact_ms());
-    ms_mutex_unlock(&combiner->lock);
-    return full;
-}
-static bool has_key_locked(const struct ms_combiner *combiner, const memstore_key *key,
-                           uint64_t hash)
-{
-    for (const struct ms_pending *pending = combiner->queue.first; pending != NULL;
-         pending = pending->next) {
-        if (pending->hash == hash && pending->key_size == key->size &&
-            memcmp(ms_pending_key(pending), key->data, key->size) == 0)
-            return true;
-    }
-    return false;
-}
-bool ms_combiner_has_key(memstore *store, const memstore_key *key, uint64_t hash)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    if (ms_load_acquire(filter_place(combiner, hash)) == 0)
-        return false;
-    ms_mutex_lock(&combiner->lock);
-    const bool has = ms_load_relaxed(&combiner->pending) != combiner->queue.count ||
-                     has_key_locked(combiner, key, hash);
-    ms_mutex_unlock(&combiner->lock);
-    return has;
-}
-static void take_all_locked(struct ms_combiner *combiner)
-{
-    combiner->taken = combiner->queue;
-    combiner->queue = (struct ms_pending_list){.first = NULL};
-    combiner->queue_bytes = 0;
-    combiner->current = NULL;
-    ms_store_relaxed(&combiner->is_full, false);
-}
-void ms_combiner_take_locked(struct ms_combiner *combiner)
-{
-    ms_mutex_lock(&combiner->lock);
-    take_all_locked(combiner);
-    ms_mutex_unlock(&combiner->lock);
-}
-void ms_combiner_take_due_locked(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    const int64_t now = ms_clock_exact_ms();
-    struct ms_chunk *surplus = NULL;
-    ms_mutex_lock(&combiner->lock);
-    if (now >= ms_load_relaxed(&combiner->due)) {
-        if (combiner->queue.count != 0) {
-            take_all_locked(combiner);
-            ms_store_relaxed(&combiner->due, now + ms_setting_of(&store->settings, batch_timeout));
-        } else {
-            ms_store_relaxed(&combiner->watched, false);
-            surplus = combiner->spare;
-            combiner->spare = NULL;
-        }
-    }
-    ms_mutex_unlock(&combiner->lock);
-    ms_chunk_free_all(store, surplus);
-}
-static void free_alone(memstore *store, struct ms_pending *pending)
-{
-    ms_chunk_free_all(store,
-                      (struct ms_chunk *)((char *)pending - offsetof(struct ms_chunk, bytes)));
-}
-static void make_spare_again(memstore *store, struct ms_chunk *chunks)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    struct ms_chunk *chunk;
-    ms_mutex_lock(&combiner->lock);
-    while ((chunk = ms_chunk_pop(&chunks)) != NULL) {
-        if (store->settings.secure_wipe)
-            ms_mem_wipe(chunk->bytes, chunk->used);
-        chunk->used = 0;
-        ms_chunk_push(&combiner->spare, chunk);
-    }
-    ms_mutex_unlock(&combiner->lock);
-}
-void ms_combiner_free_spare(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    ms_mutex_lock(&combiner->lock);
-    struct ms_chunk *surplus = combiner->spare;
-    combiner->spare = NULL;
-    ms_mutex_unlock(&combiner->lock);
-    ms_chunk_free_all(store, surplus);
-}
-void ms_combiner_done_locked(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    struct ms_pending_list *taken = &combiner->taken;
-    struct ms_pending *done = taken->first;
-    atomic_ushort *place = filter_place(combiner, done->hash);
-    taken->first = done->next;
-    if (done->is_alone)
-        free_alone(store, done);
-    if (--taken->count == 0) {
-        make_spare_again(store, taken->chunks);
-        *taken = (struct ms_pending_list){.first = NULL};
-    }
-    ms_sub_release(place, 1);
-    ms_sub_release(&combiner->pending, 1);
-}
-static void free_list(memstore *store, struct ms_pending_list *list)
-{
-    for (struct ms_pending *pending = list->first, *next; pending != NULL; pending = next) {
-        next = pending->next;
-        if (pending->is_alone)
-            free_alone(store, pending);
-    }
-    ms_chunk_free_all(store, list->chunks);
-    *list = (struct ms_pending_list){.first = NULL};
-}
-void ms_combiner_forget(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    free_list(store, &combiner->taken);
-    free_list(store, &combiner->queue);
-    ms_chunk_free_all(store, combiner->spare);
-    combiner->current = combiner->spare = NULL;
-    combiner->first_error = MEMSTORE_OK;
-    combiner->final_us = 0;
-    ms_store_relaxed(&combiner->retry_us, 0);
-    ms_store_relaxed(&combiner->watched, false);
-    combiner->queue_bytes = 0;
-    ms_store_relaxed(&combiner->is_full, false);
-    ms_store_relaxed(&combiner->pending, 0);
-    for (uint32_t i = 0; combiner->filter != NULL && i <= combiner->filter_mask; i++)
-        ms_store_relaxed(&combiner->filter[i], 0);
-    const uint64_t kept =
-        combiner->filter != NULL ? (combiner->filter_mask + 1) * sizeof *combiner->filter : 0;
-    ms_chunk_uncharge(store, combiner->charged - kept);
-}
-void ms_combiner_fini(memstore *store)
-{
-    struct ms_combiner *combiner = &store->combiner;
-    ms_combiner_forget(store);
-    ms_mem_free(combiner->filter);
-    ms_mutex_destroy(&combiner->apply_lock);
-    ms_mutex_destroy(&combiner->lock);
-}
-
-/* lib/store/delete.c */
-int ms_store_delete(memstore *store, const void *key, size_t key_size)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    struct ms_index_slot slot;
-    struct ms_found found;
-    bool live = false;
-    const int status = ms_store_lock_shard(store, hash);
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return status;
-    }
-    ms_store_overtake(store, &(memstore_key){key, key_size}, hash);
-    const bool exists = ms_lookup_find_slot(store, key, key_size, hash, &slot, &found);
-    if (exists) {
-        live = !ms_has_expired(ms_found_expiry(&found));
-        ms_index_remove(&store->index, hash, &slot);
-        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
-        ms_store_entry_died(store, &found);
-    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
-        ms_stale_forget(store, &(memstore_key){key, key_size}, hash);
-    }
-    ms_mutex_unlock(ms_store_shard_lock(store, hash));
-    if (ms_track_follows(store, hash))
-        ms_track_delete(store, hash);
-    if (exists)
-        ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
-    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
-}
-
-/* lib/store/exporter.c */
-#ifndef MS_STORE_METRICS_H
-#define MS_STORE_METRICS_H
-#include <memstore/memstore.h>
-int ms_metrics_write(memstore *store, struct ms_text *out);
-#endif
-#ifndef MS_STORE_METRICS_FILE_H
-#define MS_STORE_METRICS_FILE_H
-void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name,
-                         struct ms_text *out);
-#endif
-#ifndef MS_STORE_TELL_H
-#define MS_STORE_TELL_H
-void ms_tell_closed(memstore *store);
-void ms_tell_limit_reached(memstore *store);
-void ms_tell_no_room(memstore *store, int status);
-void ms_tell_load_failed(memstore *store, int result);
-void ms_tell_events_dropped(memstore *store, uint64_t dropped);
-void ms_tell_export_failed(memstore *store, const char *file, int error);
-void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries);
-void ms_tell_loaded(memstore *store, const char *path, int status,
-                    const struct ms_snapshot_summary *summary, const memstore_progress *progress);
-void ms_tell_limit_moved(memstore *store, uint64_t before);
-void ms_tell_pressure_watched(memstore *store, const char *path);
-void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
-void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
-void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open);
-void ms_tell_index_grown(memstore *store, uint64_t bytes);
-void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
-#endif
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-static const char *wanted_file(memstore *store)
-{
-    const char *const file = ms_setting_text_of(&store->settings, export_metrics);
-    const char *const parents = (const char *)ms_load_relaxed(&store->exporter.parents);
-    if (!ms_setting_of(&store->settings, enable_metrics) ||
-        (parents != NULL && strcmp(file, parents) == 0))
-        return "";
-    return file;
-}
-static bool was_tried(memstore *store, const char *file)
-{
-    return ms_load_relaxed(&store->exporter.tried) == (uintptr_t)file;
-}
-static int64_t left_ms(memstore *store)
-{
-    const char *const file = wanted_file(store);
-    if (!was_tried(store, file))
-        return file[0] == '\0' && ms_load_relaxed(&store->exporter.tried) == 0 ? -1 : 0;
-    if (file[0] == '\0')
-        return -1;
-    const int64_t left = ms_load_relaxed(&store->exporter.tried_ms) +
-                         ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
-    return left > 0 ? left : 0;
-}
-int64_t ms_exporter_when(memstore *store, int64_t now_us)
-{
-    const int64_t left = left_ms(store);
-    return left < 0 ? INT64_MAX : now_us + left * 1000;
-}
-static void remove_file(struct ms_exporter *exporter)
-{
-    if (exporter->file != NULL)
-        unlink(exporter->file);
-    exporter->file = NULL;
-}
-static int write_file(memstore *store, const char *file)
-{
-    const bool wipes = store->settings.secure_wipe;
-    struct ms_text metrics = {.wipes = wipes}, text = {.wipes = wipes};
-    int error = ENOMEM;
-    if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
-        ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
-    if (text.data != NULL && !text.failed)
-        error = ms_file_replace(file, 0644, text.data, text.size);
-    ms_mem_free_wiped(metrics.data, wipes);
-    ms_mem_free_wiped(text.data, wipes);
-    return error;
-}
-static void export_file(memstore *store, const char *file)
-{
-    struct ms_exporter *exporter = &store->exporter;
-    if (exporter->file != NULL && strcmp(exporter->file, file) != 0)
-        remove_file(exporter);
-    if (file[0] == '\0')
-        return;
-    const int error = write_file(store, file);
-    if (error == 0) {
-        exporter->file = file;
-        ms_count(&store->counters, MS_COUNT_EXPORTS, 1);
-    } else {
-        ms_count(&store->counters, MS_COUNT_EXPORT_FAILURES, 1);
-        ms_tell_export_failed(store, file, error);
-    }
-}
-void ms_exporter_look(memstore *store)
-{
-    struct ms_exporter *exporter = &store->exporter;
-    bool idle = false;
-    if (ms_likely(left_ms(store) != 0) || !ms_cas_acq_rel(&exporter->busy, &idle, true))
-        return;
-    if (left_ms(store) == 0) {
-        const char *const file = wanted_file(store);
-        ms_store_relaxed(&exporter->tried_ms, ms_clock_exact_ms());
-        ms_store_relaxed(&exporter->tried, (uintptr_t)file);
-        ms_maintenance_goes_away();
-        export_file(store, file);
-        ms_maintenance_is_back();
-    }
-    ms_store_release(&exporter->busy, false);
-}
-void ms_exporter_close(memstore *store)
-{
-    remove_file(&store->exporter);
-}
-void ms_exporter_forget_parent(memstore *store)
-{
-    struct ms_exporter *exporter = &store->exporter;
-    ms_store_relaxed(&exporter->busy, false);
-    ms_store_relaxed(&exporter->parents,
-                     (uintptr_t)ms_setting_text_of(&store->settings, export_metrics));
-    exporter->file = NULL;
 }
 
 /* lib/store/forking.c */
@@ -19821,6 +18832,86 @@ void ms_exporter_forget_parent(memstore *store)
 void ms_forking_lock(memstore *stores, int first, int end);
 void ms_forking_unlock(memstore *stores);
 void ms_forking_forget_threads(memstore *store);
+#endif
+#ifndef MS_STORE_LOAD_LOAD_H
+#define MS_STORE_LOAD_LOAD_H
+struct ms_load {
+    memstore *store;
+    memstore_key key;
+    uint64_t hash;
+    const memstore_loader *loader;
+    int64_t deadline_us;
+    bool refreshes;
+    bool holds_view;
+};
+#define MS_LOAD_REFUSED 4
+#define MS_LOADER_OF_LEASES 0
+static inline bool ms_load_bypasses(const memstore *store)
+{
+    return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
+}
+static inline memstore *ms_load_store_of(const struct ms_flight *flight)
+{
+    return (memstore *)((char *)flight->flights - offsetof(memstore, flights));
+}
+static inline int64_t ms_load_deadline(int64_t wait_ms)
+{
+    const int64_t now = ms_clock_real_us();
+    return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
+}
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out);
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
+int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out, int *status);
+int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
+int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
+int ms_load_refresh(const struct ms_load *load, memstore_view *out);
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out);
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view);
+bool ms_load_remove(memstore *store, const struct ms_flight *flight);
+int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
+                   memstore_view *view, int *stored);
+int ms_load_count_failure(memstore *store, int result);
+int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
+int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                   memstore_view *out);
+int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                         memstore_view *out);
+int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
+void ms_load_drop(struct ms_flight *flight);
+#endif
+#ifndef MS_STORE_LOAD_CALL_H
+#define MS_STORE_LOAD_CALL_H
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order,
+                       struct ms_flight *const *flights);
+void ms_load_release(const memstore_load_value *value);
+void ms_load_done(memstore *store);
+struct ms_load_held {
+    memstore *place_of;
+    memstore *reader_of;
+    memstore
+        *bytes_of;
+    uint32_t bytes;
+};
+struct ms_load_held ms_load_lend(void);
+void ms_load_take_back(const struct ms_load_held *lent);
+bool ms_load_may_call(memstore *store, uint64_t loader);
+void ms_load_note_success(memstore *store, uint64_t loader);
+void ms_load_note_failure(memstore *store, uint64_t loader);
+bool ms_load_is_calling(const memstore *store);
+uint32_t ms_load_places_held(const memstore *store);
+uint32_t ms_load_readers_held(const memstore *store);
+uint32_t ms_load_bytes_held(const memstore *store);
+uint32_t ms_load_byte_places(const struct ms_settings *settings);
 #endif
 static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))
 {
@@ -19922,14 +19013,97 @@ void ms_forking_forget_threads(memstore *store)
     ms_flights_forget_threads(&store->flights);
     ms_log_forget_threads(&store->log);
     ms_exporter_forget_parent(store);
-    ms_guard_forget_parent(store);
+    ms_pressure_limit_forget_parent(store);
     ms_captures_forget(&store->captures);
     ms_news_forget_threads(&store->news);
     ms_gate_forget_threads(&store->loads_gate, ms_load_places_held(store));
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
 
-/* lib/store/get_avx2.c */
+/* lib/store/lifetime.c */
+#ifndef MS_STORE_HOT_H
+#define MS_STORE_HOT_H
+#include <stdint.h>
+#define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
+#define MS_HOT_SHARDS UINT64_C(0xffff)
+#define MS_HOT_USUAL (UINT64_C(1) << 16)
+#define MS_HOT_OPEN (UINT64_C(1) << 17)
+#define MS_QUICK_SHARED 4096
+#define MS_HOT_MEASURED (UINT64_C(1) << 18)
+#define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
+#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
+#define MS_HOT_FLAGS                                                                               \
+    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
+#endif
+#ifndef MS_STORE_READ_READ_H
+#define MS_STORE_READ_READ_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size);
+int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                      size_t *value_size);
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size);
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size);
+int ms_store_has(memstore *store, const void *key, size_t key_size);
+int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                        int64_t *now);
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+#endif
+#ifndef MS_STORE_RECONFIGURE_H
+#define MS_STORE_RECONFIGURE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_settings;
+struct ms_setting_change {
+    size_t offset;
+    size_t size;
+    uint64_t value;
+};
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE]);
+void ms_store_end_reconfiguration(memstore *store);
+int64_t ms_store_sweep_slack(const struct ms_settings *settings);
+#endif
+#ifndef MS_STORE_VALIDATE_H
+#define MS_STORE_VALIDATE_H
+#if MS_VALIDATES
+const char *ms_store_validate(memstore *store);
+#endif
+#ifndef NDEBUG
+void ms_store_assert_valid(memstore *store);
+#else
+static inline void ms_store_assert_valid(memstore *store)
+{
+    (void)store;
+}
+#endif
+#endif
+#ifndef MS_STORE_WATCH_STORE_LOG_H
+#define MS_STORE_WATCH_STORE_LOG_H
+void ms_tell_closed(memstore *store);
+void ms_tell_limit_reached(memstore *store);
+void ms_tell_no_room(memstore *store, int status);
+void ms_tell_load_failed(memstore *store, int result);
+void ms_tell_events_dropped(memstore *store, uint64_t dropped);
+void ms_tell_export_failed(memstore *store, const char *file, int error);
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries);
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress);
+void ms_tell_limit_moved(memstore *store, uint64_t before);
+void ms_tell_pressure_watched(memstore *store, const char *path);
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why);
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert);
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open);
+void ms_tell_index_grown(memstore *store, uint64_t bytes);
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
+#endif
 #ifndef MS_PLATFORM_PROCESSOR_H
 #define MS_PLATFORM_PROCESSOR_H
 #include <stdbool.h>
@@ -19948,933 +19122,6 @@ static inline bool ms_processor_has_avx2(void)
     return false;
 #endif
 }
-#endif
-#ifndef MS_STORE_QUICK_H
-#define MS_STORE_QUICK_H
-MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
-{
-    return ms_load_acquire(&store->hot);
-}
-MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
-{
-    return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
-}
-MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
-{
-    return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
-}
-_Static_assert(sizeof(struct ms_counter_stripe) == MS_READER_PART, "a stripe is a reader's part");
-MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
-{
-    return ms_reader_part(reader, store);
-}
-MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
-                                                         uint64_t hash, bool usual)
-{
-    const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
-    const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
-    const unsigned shift = usual ? MS_TABLE_SHIFT_MIN : store->index.table_shift;
-    return (const struct ms_bucket *)(ms_quick_base(hot) + ms_table_offset(table, shift)) +
-           ms_table_home(table, hash);
-}
-MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    return ms_load_relaxed(&entry->expiry) | (uint64_t)ms_load_relaxed(&entry->mark) << 32 |
-           (uint64_t)entry->key_size << 40 | (uint64_t)entry->value_size << 48;
-#else
-    typedef const volatile uint64_t __attribute__((aligned(4), may_alias)) head_word;
-    return *(head_word *)entry;
-#endif
-}
-MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
-{
-    return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
-}
-MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
-{
-    return head >> 48;
-}
-MS_ALWAYS_INLINE int64_t ms_quick_expiry(const memstore *store, const struct ms_entry *entry,
-                                         uint64_t head)
-{
-    const uint32_t stored = (uint32_t)head;
-    if (ms_unlikely(stored >= MS_EXPIRY_COARSE) ||
-        ms_unlikely(ms_quick_value_size(head) > MS_QUICK_SHARED))
-        return 0;
-    return ms_arena_shared_segment_of(&store->arena, entry)->time_base + stored;
-}
-MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
-{
-    return ms_likely(expiry > coarse_now + MS_CLOCK_COARSE_LAG_MS);
-}
-MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
-                                                        const struct ms_bucket *bucket,
-                                                        uint64_t hash)
-{
-    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
-    if (ms_unlikely(candidates == 0))
-        return NULL;
-    const size_t place = ms_bucket_first_place(bucket, candidates);
-    ms_testing_reach(MS_POINT_READ_FOUND);
-    struct ms_entry *const entry =
-        (struct ms_entry *)(ms_quick_base(hot) + (place << store->granule_shift));
-    ms_assume(entry != NULL);
-    return entry;
-}
-MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
-                                                     uint64_t hash, bool usual)
-{
-    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash);
-}
-MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
-{
-    return usual ? sizeof(struct ms_entry) : store->short_head;
-}
-struct ms_quick_found {
-    struct ms_entry *entry;
-    uint64_t head;
-};
-MS_ALWAYS_INLINE struct ms_quick_found
-ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
-{
-    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
-    struct ms_quick_found found = {NULL, 0};
-    if (ms_unlikely(entry == NULL))
-        return found;
-    found.head = ms_quick_head(entry);
-    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
-        ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
-        found.entry = entry;
-    return found;
-}
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
-                                                           const void *key, size_t key_size)
-{
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
-}
-MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entry *entry,
-                                     uint64_t head, const void *key, size_t key_size)
-{
-    return ms_likely((head >> 40 & 0xff) == key_size) &&
-           ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
-}
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any_hashed(const memstore *store, uint64_t hot,
-                                                                uint64_t hash, const void *key,
-                                                                size_t key_size)
-{
-    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
-    struct ms_quick_found found = {NULL, 0};
-    if (ms_unlikely(entry == NULL))
-        return found;
-    found.head = ms_quick_head(entry);
-    if (ms_quick_is_of(store, entry, found.head, key, key_size))
-        found.entry = entry;
-    return found;
-}
-MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
-                                                         const void *key, size_t key_size)
-{
-    return ms_quick_find_any_hashed(store, hot, ms_store_hash(store, key, key_size), key, key_size);
-}
-MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
-{
-    const unsigned mark = head >> 32 & 0xff;
-    if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
-        ms_entry_note_use(entry, mark, mark + 1);
-}
-MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
-{
-    const unsigned mark = ms_load_relaxed(&entry->mark);
-    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
-    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
-        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
-}
-MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
-                                    struct ms_entry *entry, uint64_t *version)
-{
-    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
-    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
-    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
-    void *const pin = ms_likely(row != NULL) && ms_likely(offset < store->arena.pages_offset)
-                          ? ms_pin_take(row, offset >> store->arena.segment_shift)
-                          : ms_store_pin(store, segment);
-    ms_quick_touch_viewed(entry);
-    *version = ms_segment_version(segment, entry, store->granule_shift);
-    return pin;
-}
-MS_ALWAYS_INLINE bool ms_quick_is_noted(uint64_t head)
-{
-    _Static_assert(MS_MARK_VERSIONED == MS_MARK_ACCESS + 1, "they are compared at once");
-    return (head >> 32 & (MS_MARK_VERSIONED | MS_MARK_ACCESS)) >=
-           (MS_MARK_VERSIONED | MS_ACCESS_COUNT_MAX);
-}
-MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader reader,
-                                     struct ms_quick_found found, uint64_t *version)
-{
-    const struct ms_arena *const arena = &store->arena;
-    const size_t offset = (size_t)((const char *)found.entry - ms_quick_base(hot));
-    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
-    if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
-        ms_unlikely(!ms_pin_has_place(row)))
-        return NULL;
-    if (ms_unlikely(!ms_quick_is_noted(found.head)))
-        ms_quick_touch_viewed(found.entry);
-    *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
-                                  store->granule_shift);
-    return ms_pin_hold(row, found.entry);
-}
-#endif
-#ifndef MS_UTIL_BYTES_H
-#define MS_UTIL_BYTES_H
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-struct ms_bytes {
-    const void *data;
-    size_t size;
-};
-static inline struct ms_bytes ms_bytes(const void *data, size_t size)
-{
-    return (struct ms_bytes){.data = data, .size = size};
-}
-static inline struct ms_bytes ms_bytes_of(const char *text)
-{
-    return ms_bytes(text, strlen(text));
-}
-static inline bool ms_bytes_equal(struct ms_bytes a, struct ms_bytes b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-static inline bool ms_is_quick_copy(size_t size)
-{
-    return size - 16 <= 112;
-}
-#if defined(__AVX2__)
-static inline void ms_copy_32(char *to, const char *from)
-{
-    _mm256_storeu_si256((__m256i *)(void *)to,
-                        _mm256_loadu_si256((const __m256i *)(const void *)from));
-}
-static inline void ms_copy_quick(char *to, const char *from, size_t size)
-{
-    if (size < 32) {
-        memcpy(to, from, 16);
-        memcpy(to + size - 16, from + size - 16, 16);
-        return;
-    }
-    ms_copy_32(to, from);
-    ms_copy_32(to + size - 32, from + size - 32);
-    if (size <= 64)
-        return;
-    ms_copy_32(to + 32, from + 32);
-    ms_copy_32(to + size - 64, from + size - 64);
-}
-#else
-static inline void ms_copy_quick(char *to, const char *from, size_t size)
-{
-    memcpy(to, from, 16);
-    memcpy(to + size - 16, from + size - 16, 16);
-    if (size <= 32)
-        return;
-    memcpy(to + 16, from + 16, 16);
-    memcpy(to + size - 32, from + size - 32, 16);
-    if (size <= 64)
-        return;
-    memcpy(to + 32, from + 32, 16);
-    memcpy(to + 48, from + 48, 16);
-    memcpy(to + size - 64, from + size - 64, 16);
-    memcpy(to + size - 48, from + size - 48, 16);
-}
-#endif
-#endif
-#ifndef MS_STORE_GET_H
-#define MS_STORE_GET_H
-int ms_get_first(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                 size_t *value_size);
-int ms_get_any(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-               size_t *value_size);
-int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                        size_t *value_size);
-int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                 size_t *value_size);
-int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf, size_t cap,
-                    size_t *value_size);
-int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                           size_t *value_size);
-int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                    size_t *value_size);
-int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                   size_t *value_size);
-int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                   size_t *value_size);
-int ms_get_copy_and_leave(void *buf, const char *value, size_t size);
-int ms_get_too_small(memstore *store);
-MS_ALWAYS_INLINE void ms_get_tell(size_t *value_size, size_t size)
-{
-    if (ms_likely(value_size != NULL))
-        *value_size = size;
-}
-MS_ALWAYS_INLINE void ms_get_copy(char *buf, size_t cap, const char *value, size_t size)
-{
-    if (size == cap) {
-        ms_keep_in_order(cap);
-        ms_copy_quick(buf, value, cap);
-    } else {
-        ms_copy_quick(buf, value, size);
-    }
-}
-MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
-                                  size_t key_size, void *buf, size_t cap, size_t *value_size,
-                                  bool usual)
-{
-    const size_t size = ms_quick_value_size(found.head);
-    const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
-    ms_get_tell(value_size, size);
-    if (ms_unlikely(size > cap))
-        return ms_get_too_small(store);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    if (usual)
-        ms_quick_touch_usual(found.entry, found.head);
-    else
-        ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    if (ms_unlikely(!ms_is_quick_copy(size)))
-        return ms_get_copy_and_leave(buf, value, size);
-    ms_get_copy(buf, cap, value, size);
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
-}
-static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *entry,
-                                             size_t key_size, void *buf, size_t cap,
-                                             size_t *value_size)
-{
-    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
-    const int64_t expiry = ms_quick_expiry(store, entry, found.head);
-    if (ms_unlikely(ms_quick_value_size(found.head) > cap) ||
-        !ms_quick_lasts(expiry, ms_clock_coarse_ms()))
-        return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
-    return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
-}
-MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
-                                      struct ms_quick_found found, const void *key, size_t key_size,
-                                      void *buf, size_t cap, size_t *value_size, bool usual)
-{
-    if (ms_unlikely(found.entry == NULL))
-        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return usual ? ms_get_usual_expiring(store, found.entry, key_size, buf, cap, value_size)
-                     : ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
-    return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
-}
-MS_ALWAYS_INLINE int ms_get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
-                                  size_t key_size, void *buf, size_t cap, size_t *value_size,
-                                  bool usual)
-{
-    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
-                                              : ms_quick_find_any(store, hot, key, key_size);
-    return ms_get_looked_up(store, reader, found, key, key_size, buf, cap, value_size, usual);
-}
-MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_size, void *buf,
-                                  size_t cap, size_t *value_size)
-{
-    const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return ms_get_first(store, key, key_size, buf, cap, value_size);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
-        if (!ms_is_quick_measured(hot, key_size))
-            return ms_get_any(store, key, key_size, buf, cap, value_size);
-        const unsigned bounds = ms_store_bounds(store);
-        if ((bounds & MS_BOUNDS_TRACKED) != 0)
-            return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
-        if ((bounds & MS_BOUNDS_MEASURED) != 0 &&
-            ms_latency_is_sampled(
-                ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
-            return ms_get_timed(store, key, key_size, buf, cap, value_size);
-    }
-    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
-    return ms_get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
-}
-MS_ALWAYS_INLINE int ms_get_following(memstore *store, const void *key, size_t key_size, void *buf,
-                                      size_t cap, size_t *value_size)
-{
-    const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return ms_get_first(store, key, key_size, buf, cap, value_size);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
-        return ms_get_unusual(store, key, key_size, buf, cap, value_size);
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
-    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
-    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
-        return ms_get_by_turn(store, key, key_size, buf, cap, value_size);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return ms_get_followed(store, key, key_size, buf, cap, value_size);
-    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
-                            key_size, buf, cap, value_size, true);
-}
-#endif
-#if MS_HAVE_AVX2_BUILD
-#pragma GCC target("avx2,bmi,bmi2")
-int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                      size_t *value_size)
-{
-    return ms_get_usual(store, key, key_size, buf, cap, value_size);
-}
-int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
-                                size_t cap, size_t *value_size)
-{
-    return ms_get_following(store, key, key_size, buf, cap, value_size);
-}
-#endif
-
-/* lib/store/guard.c */
-#define LOOK_INTERVAL_MS 500
-#define RESUME_MS 10
-_Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
-                   (int)MS_PRESSURE_PSI == (int)MS_MEMORY_PRESSURE_PSI,
-               "the setting names the source");
-static bool is_time(memstore *store, int source)
-{
-    return ms_load_relaxed(&store->guard.watched) != source ||
-           ms_clock_exact_ms() >= ms_load_relaxed(&store->guard.look_ms);
-}
-int64_t ms_guard_when(memstore *store, int64_t now_us)
-{
-    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
-    if (source == MS_MEMORY_PRESSURE_OFF)
-        return INT64_MAX;
-    if (is_time(store, source))
-        return now_us;
-    if (ms_load_relaxed(&store->guard.moving))
-        return now_us + RESUME_MS * 1000;
-    return now_us + (ms_load_relaxed(&store->guard.look_ms) - ms_clock_exact_ms()) * 1000;
-}
-static uint64_t floor_of(memstore *store, uint64_t configured)
-{
-    const uint64_t least = ms_store_least_limit(store);
-    const uint64_t part = configured / MS_PRESSURE_FLOOR_DIVISOR;
-    const uint64_t floor = part > least ? part : least;
-    return floor < configured ? floor : configured;
-}
-uint64_t ms_guard_limit(memstore *store, const struct ms_settings *next)
-{
-    const uint64_t now = ms_budget_limit(&store->arena.budget);
-    if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
-        return next->limit;
-    const uint64_t floor = floor_of(store, next->limit);
-    const uint64_t held = now > floor ? now : floor;
-    return held < next->limit ? held : next->limit;
-}
-void ms_guard_give_up(memstore *store)
-{
-    ms_store_relaxed(&store->guard.moving, false);
-}
-static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
-{
-    struct ms_guard *guard = &store->guard;
-    const uint64_t configured = store->settings.limit;
-    const struct ms_pressure_limits limits = {.configured = configured,
-                                              .floor = floor_of(store, configured),
-                                              .now = ms_budget_limit(&store->arena.budget),
-                                              .charged = ms_budget_charged(&store->arena.budget)};
-    guard->before = limits.now;
-    guard->descent = (struct ms_descent){0};
-    guard->target = ms_pressure_judge(&guard->state, reading, &limits, ms_clock_exact_ms());
-    ms_store_relaxed(&guard->moving, guard->target != guard->before);
-}
-static void end_change(memstore *store)
-{
-    struct ms_guard *guard = &store->guard;
-    const uint64_t now = ms_budget_limit(&store->arena.budget);
-    ms_store_relaxed(&guard->moving, false);
-    if (now == guard->before)
-        return;
-    ms_count(&store->counters, now < guard->before ? MS_COUNT_LIMIT_LOWERED : MS_COUNT_LIMIT_RAISED,
-             1);
-    ms_track_resize(store);
-    ms_store_relaxed(&store->limit_told, false);
-    ms_tell_limit_moved(store, guard->before);
-}
-static bool store_guard_move(memstore *store, int64_t until_us)
-{
-    const enum ms_resize_end end =
-        ms_store_resize_some(store, store->guard.target, &store->guard.descent, until_us);
-    if (end != MS_RESIZE_LATER)
-        end_change(store);
-    return end != MS_RESIZE_LATER;
-}
-static void tell_reading(memstore *store, const struct ms_pressure_reading *reading)
-{
-    static const char watched[] = "", unbounded[] = "no group up the hierarchy has a limit";
-    struct ms_guard *guard = &store->guard;
-    const char *const text = reading->outcome == MS_PRESSURE_READ        ? watched
-                             : reading->outcome == MS_PRESSURE_UNBOUNDED ? unbounded
-                                                                         : reading->why;
-    if (guard->told == text)
-        return;
-    guard->told = text;
-    if (text == watched)
-        ms_tell_pressure_watched(store, guard->sensor.file);
-    else
-        ms_tell_pressure_unknown(store, guard->sensor.file, text);
-}
-static struct ms_pressure_reading look(memstore *store, int source)
-{
-    struct ms_guard *guard = &store->guard;
-    if (ms_load_relaxed(&guard->watched) != source) {
-        guard->told = NULL;
-        guard->state.has_begun = false;
-        ms_store_relaxed(&guard->watched, source);
-    }
-    ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + LOOK_INTERVAL_MS);
-    const struct ms_pressure_reading reading =
-        ms_pressure_read(&guard->sensor, (enum ms_pressure_source)source);
-    tell_reading(store, &reading);
-    return reading;
-}
-static bool store_guard_run(memstore *store, int source, int64_t until_us)
-{
-    struct ms_guard *guard = &store->guard;
-    struct ms_pressure_reading reading = {.outcome = MS_PRESSURE_UNKNOWN};
-    const bool looks = is_time(store, source);
-    bool done = true;
-    if (!looks && !ms_load_relaxed(&guard->moving))
-        return true;
-    if (looks)
-        reading = look(store, source);
-    if (!ms_mutex_try_lock(&store->settings_lock)) {
-        ms_store_relaxed(&guard->look_ms, ms_clock_exact_ms() + RESUME_MS);
-        return true;
-    }
-    if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
-        if (looks && !ms_load_relaxed(&guard->moving))
-            begin_change(store, &reading);
-        if (ms_load_relaxed(&guard->moving))
-            done = store_guard_move(store, until_us);
-    }
-    ms_mutex_unlock(&store->settings_lock);
-    return done;
-}
-bool ms_guard_run(memstore *store, int64_t until_us)
-{
-    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
-    bool idle = false;
-    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
-        !ms_cas_acq_rel(&store->guard.busy, &idle, true))
-        return true;
-    const bool done = store_guard_run(store, source, until_us);
-    ms_store_release(&store->guard.busy, false);
-    return done;
-}
-void ms_guard_close(memstore *store)
-{
-    ms_pressure_forget(&store->guard.sensor);
-}
-void ms_guard_forget_parent(memstore *store)
-{
-    struct ms_guard *guard = &store->guard;
-    if (ms_load_relaxed(&guard->busy))
-        guard->sensor = (struct ms_pressure_sensor){.file = ""};
-    ms_store_relaxed(&guard->busy, false);
-}
-
-/* lib/store/harvest.c */
-#define RETIRED_SHARE_DIVISOR 256
-#define RETIRED_SHARE_DIVISOR_AT_MOST 32
-void ms_harvest_retire(memstore *store, struct ms_retired *node)
-{
-    ms_mutex_lock(&store->retired_lock);
-    node->next = store->retired;
-    store->retired = node;
-    ms_add_relaxed(&store->retired_bytes, node->size);
-    ms_mutex_unlock(&store->retired_lock);
-}
-void ms_harvest_if_much(memstore *store)
-{
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
-    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
-    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
-        return;
-    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
-        return;
-    if (!ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    ms_harvest_locked(store, ms_store_deadline(store));
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-static struct ms_retired *take_retired(memstore *store, struct ms_retired *from)
-{
-    ms_mutex_lock(&store->retired_lock);
-    struct ms_retired **link = &store->retired;
-    while (*link != from)
-        link = &(*link)->next;
-    *link = NULL;
-    store->retired_ripening = NULL;
-    for (struct ms_retired *node = from; node != NULL; node = node->next)
-        ms_sub_relaxed(&store->retired_bytes, node->size);
-    ms_mutex_unlock(&store->retired_lock);
-    return from;
-}
-static void put_back_retired(memstore *store, struct ms_retired *retired)
-{
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_harvest_retire(store, retired);
-        retired = next;
-    }
-}
-static struct ms_retired *take_all_retired(memstore *store)
-{
-    ms_mutex_lock(&store->retired_lock);
-    struct ms_retired *const first = store->retired;
-    ms_mutex_unlock(&store->retired_lock);
-    return take_retired(store, first);
-}
-static bool release(memstore *store, struct ms_segment *limbo, struct ms_retired *retired)
-{
-    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
-        ms_due_forget(&store->due, segment);
-    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
-        ms_mem_free(retired);
-        retired = next;
-        freed = true;
-    }
-    return freed;
-}
-bool ms_harvest_locked(memstore *store, int64_t deadline_us)
-{
-    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
-    struct ms_retired *retired = take_all_retired(store);
-    store->ripening = 0;
-    if (limbo == NULL && retired == NULL)
-        return false;
-    if (!ms_maintenance_grace_period(store, deadline_us)) {
-        ms_arena_put_limbo(&store->arena, limbo);
-        put_back_retired(store, retired);
-        return false;
-    }
-    return release(store, limbo, retired);
-}
-bool ms_harvest_begin_locked(memstore *store)
-{
-    if (store->ripening != 0)
-        return true;
-    ms_mutex_lock(&store->retired_lock);
-    store->retired_ripening = store->retired;
-    ms_mutex_unlock(&store->retired_lock);
-    if (!ms_arena_let_ripen(&store->arena) && store->retired_ripening == NULL)
-        return false;
-    store->ripening = ms_maintenance_begin_grace_period(store);
-    return store->ripening != 0;
-}
-bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
-{
-    if (store->ripening == 0 || !ms_maintenance_await_grace_period(store->ripening, deadline_us))
-        return false;
-    store->ripening = 0;
-    struct ms_segment *const limbo = ms_arena_take_ripe(&store->arena);
-    const bool freed = release(store, limbo, take_retired(store, store->retired_ripening));
-    ms_harvest_begin_locked(store);
-    return freed;
-}
-
-/* lib/store/increment.c */
-#ifndef MS_STORE_SLIDE_H
-#define MS_STORE_SLIDE_H
-void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);
-MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key_size,
-                                    ms_place place)
-{
-    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
-        ms_slide_renew(store, key, key_size, place);
-}
-struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
-                             const struct ms_life *seen);
-bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
-void ms_slide_carry(const memstore *store, const struct ms_found *from,
-                    const struct ms_reserved *to, int64_t expiry);
-#endif
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#define DECIMAL_MAX 20
-static bool parse_decimal(const char *text, size_t size, int64_t *number)
-{
-    char copy[DECIMAL_MAX + 1];
-    char *end;
-    if (size == 0 || size > DECIMAL_MAX || (text[0] != '-' && (text[0] < '0' || text[0] > '9')))
-        return false;
-    memcpy(copy, text, size);
-    copy[size] = 0;
-    errno = 0;
-    *number = strtoll(copy, &end, 10);
-    return errno == 0 && end == copy + size && (size > 1 || copy[0] != '-');
-}
-static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, int64_t *number)
-{
-    struct ms_found found;
-    int status = MEMSTORE_OK;
-    ms_rcu_read_lock();
-    if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
-        write->mode = MS_WRITE_IF_UNCHANGED;
-        write->instance = ms_found_instance(store, &found);
-        write->seen = (struct ms_life){ms_found_expiry(&found), ms_found_ttl(store, &found)};
-        write->life = ms_slide_life(store, &found, &write->seen);
-        if (!parse_decimal(found.parts.value, found.parts.value_size, number))
-            status = MEMSTORE_ERR_NOT_A_NUMBER;
-    }
-    ms_rcu_read_unlock();
-    return status;
-}
-static int increment_once(memstore *store, struct ms_write *write, uint64_t hash, int64_t delta,
-                          int64_t *sum, struct ms_write_outcome *outcome)
-{
-    char text[DECIMAL_MAX + 1];
-    int64_t number = *sum;
-    int status = read_counter(store, write, hash, &number);
-    if (status == MEMSTORE_OK && __builtin_add_overflow(number, delta, sum))
-        status = MEMSTORE_ERR_NOT_A_NUMBER;
-    if (status != MEMSTORE_OK)
-        return status;
-    write->value = text;
-    write->value_size = (size_t)snprintf(text, sizeof text, "%" PRId64, *sum);
-    status = ms_store_check_size(store, write->key.size, write->value_size);
-    return status == MEMSTORE_OK ? ms_store_try_write(store, write, hash, outcome) : status;
-}
-int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
-                       int64_t initial, const struct ms_life *life, int64_t *result)
-{
-    struct ms_write_outcome outcome;
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    int64_t sum;
-    int status;
-    do {
-        struct ms_write write = {.key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
-        sum = initial;
-        status = increment_once(store, &write, hash, delta, &sum, &outcome);
-    } while (status == MS_WRITE_AGAIN);
-    ms_store_count_write(store, status, &outcome);
-    if (status == MEMSTORE_OK)
-        *result = sum;
-    return status;
-}
-
-/* lib/store/lease.c */
-#ifndef MS_STORE_LOAD_H
-#define MS_STORE_LOAD_H
-struct ms_load {
-    memstore *store;
-    memstore_key key;
-    uint64_t hash;
-    const memstore_loader *loader;
-    int64_t deadline_us;
-    bool refreshes;
-    bool holds_view;
-};
-#define MS_LOAD_REFUSED 4
-#define MS_LOADER_OF_LEASES 0
-static inline bool ms_load_bypasses(const memstore *store)
-{
-    return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
-}
-static inline memstore *ms_load_store_of(const struct ms_flight *flight)
-{
-    return (memstore *)((char *)flight->flights - offsetof(memstore, flights));
-}
-static inline int64_t ms_load_deadline(int64_t wait_ms)
-{
-    const int64_t now = ms_clock_real_us();
-    return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
-}
-int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
-int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
-enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out, int *status);
-int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
-int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
-int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
-bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
-int ms_load_refresh(const struct ms_load *load, memstore_view *out);
-bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
-                           struct ms_flight **flight, memstore_view *out);
-int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order,
-                       struct ms_flight *const *flights);
-void ms_load_release(const memstore_load_value *value);
-void ms_load_done(memstore *store);
-struct ms_load_held {
-    memstore *place_of;
-    memstore *reader_of;
-    memstore
-        *bytes_of;
-    uint32_t bytes;
-};
-struct ms_load_held ms_load_lend(void);
-void ms_load_take_back(const struct ms_load_held *lent);
-bool ms_load_may_call(memstore *store, uint64_t loader);
-void ms_load_note_success(memstore *store, uint64_t loader);
-void ms_load_note_failure(memstore *store, uint64_t loader);
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
-                       memstore_view *view);
-bool ms_load_remove(memstore *store, const struct ms_flight *flight);
-int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
-                   memstore_view *view, int *stored);
-int ms_load_count_failure(memstore *store, int result);
-int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
-int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
-                   memstore_view *out);
-int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
-                         memstore_view *out);
-int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
-void ms_load_drop(struct ms_flight *flight);
-#endif
-static int give_lease(memstore *store, struct ms_flight *flight, struct ms_flight **lease,
-                      memstore_view *out)
-{
-    const memstore_key key = {flight->key, flight->key_size};
-    memstore_view view;
-    int status = ms_load_recheck(store, &key, flight->hash, &view);
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
-        return ms_load_finish_found(store, flight, status, &view, out);
-    if (ms_load_may_call(store, MS_LOADER_OF_LEASES)) {
-        *lease = flight;
-        return MEMSTORE_OK;
-    }
-    status = ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
-    return ms_load_finish(store, flight, status, &view, out);
-}
-static int64_t end_of_lease(const memstore *store)
-{
-    return ms_clock_exact_ms() + ms_setting_of(&store->settings, load_lease_timeout);
-}
-static void give_lease_to_refresh(const struct ms_load *load, struct ms_flight **lease,
-                                  memstore_view *out)
-{
-    struct ms_flight *flight;
-    memstore_view view;
-    if (!ms_load_begin_refresh(load, end_of_lease(load->store), &flight, out))
-        return;
-    if (ms_load_may_call(load->store, MS_LOADER_OF_LEASES)) {
-        *lease = flight;
-        return;
-    }
-    ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
-    ms_view_give_back(&view);
-    ms_load_drop(flight);
-}
-static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, memstore_view *out)
-{
-    memstore *store = load->store;
-    const struct ms_flight_call call = {
-        .key = load->key, .hash = load->hash, .lease_until = end_of_lease(store)};
-    struct ms_flight *flight;
-    int status;
-    switch (ms_load_join(store, &call, &flight, &status)) {
-    case MS_JOINED_AS_LEADER:
-        return give_lease(store, flight, lease, out);
-    case MS_JOINED:
-        return ms_load_await(load, flight, out);
-    case MS_JOINED_ABSENCE:
-        ms_count(&store->counters, MS_COUNT_ABSENT_SERVED, 1);
-        return MEMSTORE_ERR_KEY_NOT_FOUND;
-    case MS_JOINED_CLOSED:
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    case MS_JOINED_NOT:
-    case MS_JOINED_NO_MEMORY:
-        return status;
-    }
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
-}
-int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
-                     struct ms_flight **lease, memstore_view *out)
-{
-    const struct ms_load load = {.store = store,
-                                 .key = *key,
-                                 .hash = ms_store_hash(store, key->data, key->size),
-                                 .deadline_us = ms_load_deadline(timeout_ms)};
-    int status;
-    if (key->size > MS_KEY_SIZE_MAX)
-        return MEMSTORE_ERR_ENTRY_TOO_LARGE;
-    do {
-        status = ms_load_look(store, key, out);
-        if (status == MEMSTORE_OK && ms_load_is_old(store, key->size, out))
-            give_lease_to_refresh(&load, lease, out);
-        if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
-            status = acquire_missed(&load, lease, out);
-    } while (status == MS_FLIGHT_LAPSED);
-    return status;
-}
-int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out)
-{
-    memstore_view view;
-    int stored = MEMSTORE_ERR_LOADER_FAILED;
-    ms_load_note_success(ms_load_store_of(lease), MS_LOADER_OF_LEASES);
-    ms_flight_stands(lease);
-    const int status = ms_load_settle(lease, MEMSTORE_LOAD_OK, value, &view, &stored);
-    if (out != NULL && status == MEMSTORE_OK)
-        ms_load_hand_out(ms_load_store_of(lease), &view, out);
-    ms_view_give_back(&view);
-    ms_load_drop(lease);
-    return stored;
-}
-static int abandon(struct ms_flight *lease)
-{
-    ms_flights_end(lease, MS_FLIGHT_LAPSED, &(memstore_view){0});
-    ms_load_drop(lease);
-    return MEMSTORE_ERR_LOADER_FAILED;
-}
-static void note_failure(memstore *store, int result)
-{
-    ms_tell_load_failed(store, result);
-    ms_load_note_failure(store, MS_LOADER_OF_LEASES);
-}
-int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
-{
-    memstore *store = ms_load_store_of(lease);
-    const bool absent = result == MEMSTORE_LOAD_ABSENT;
-    memstore_view view;
-    if (result == MEMSTORE_LOAD_ABANDONED)
-        return abandon(lease);
-    if (absent)
-        ms_load_note_success(store, MS_LOADER_OF_LEASES);
-    else
-        note_failure(store, result);
-    int status = ms_load_settle(lease, absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
-                                NULL, &view, NULL);
-    if (out != NULL && status == MEMSTORE_OK)
-        status = ms_load_hand_out(store, &view, out);
-    ms_view_give_back(&view);
-    ms_load_drop(lease);
-    return status;
-}
-
-/* lib/store/lifetime.c */
-#ifndef MS_STORE_VALIDATE_H
-#define MS_STORE_VALIDATE_H
-#if MS_VALIDATES
-const char *ms_store_validate(memstore *store);
-#endif
-#ifndef NDEBUG
-void ms_store_assert_valid(memstore *store);
-#else
-static inline void ms_store_assert_valid(memstore *store)
-{
-    (void)store;
-}
-#endif
 #endif
 #include <sched.h>
 __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
@@ -21013,7 +19260,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
     ms_gate_init(&store->room_line, 1);
     ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
-    ms_store_relaxed(&store->bounds, ms_admission_bounds(settings));
+    ms_store_relaxed(&store->diverts, ms_admission_diverts(settings));
     ms_admission_init(&store->admission, settings);
     ms_combiner_init(&store->combiner, settings->limit);
     ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
@@ -21033,7 +19280,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
 static const char *why_too_small(const memstore *store)
 {
     const uint64_t passes = ms_admission_overhead(&store->settings);
-    _Static_assert(sizeof(struct ms_pass) == 40, "the text says so");
+    _Static_assert(sizeof(struct ms_view_pass) == 40, "the text says so");
     if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
         return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
                "performance.memory_limit";
@@ -21182,8 +19429,8 @@ static ms_get_fn get_of(bool following)
 static void heat_locked(memstore *store)
 {
     const uint64_t flags = store->hot_unmeasured;
-    const unsigned diverts = ms_store_bounds(store) & (MS_BOUNDS_MEASURED | MS_BOUNDS_TRACKED);
-    const bool followed = diverts == MS_BOUNDS_TRACKED && (flags & MS_HOT_USUAL) != 0;
+    const unsigned diverts = ms_store_diverts(store) & (MS_DIVERT_MEASURED | MS_DIVERT_TRACKED);
+    const bool followed = diverts == MS_DIVERT_TRACKED && (flags & MS_HOT_USUAL) != 0;
     const uint64_t diverted = MS_HOT_MEASURED |
                               ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
                               (followed ? MS_HOT_FOLLOWED_USUAL : 0);
@@ -21192,10 +19439,10 @@ static void heat_locked(memstore *store)
     if (!store->is_shut)
         ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
 }
-void ms_store_divert(memstore *store, enum ms_bounds why, bool wanted)
+void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted)
 {
-    const unsigned others = ms_store_bounds(store) & ~(unsigned)why;
-    ms_store_relaxed(&store->bounds, (unsigned char)(others | (wanted ? why : 0)));
+    const unsigned others = ms_store_diverts(store) & ~(unsigned)why;
+    ms_store_relaxed(&store->diverts, (unsigned char)(others | (wanted ? why : 0)));
     if (ms_load_relaxed(&store->hot) != 0)
         heat_locked(store);
 }
@@ -21380,7 +19627,7 @@ int ms_store_close(memstore *store)
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
-    ms_guard_close(store);
+    ms_pressure_limit_close(store);
     ms_events_close(&store->events);
     ms_tell_closed(store);
     if (!ms_events_calls_me(&store->events))
@@ -21396,241 +19643,7 @@ void ms_store_destroy(memstore *store)
     free_store(store);
 }
 
-/* lib/store/load.c */
-int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
-{
-    return (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
-               ? ms_admission_get_view(store, key->data, key->size, out)
-               : ms_store_get_view(store, key->data, key->size, out);
-}
-int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out)
-{
-    const int64_t patience = ms_store_patience_us;
-    memstore_view view;
-    if (ms_store_has(store, key->data, key->size) != MEMSTORE_OK ||
-        ms_store_get_view(store, key->data, key->size, &view) != MEMSTORE_OK)
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    ms_store_patience_us = 0;
-    const int status = ms_load_hand_out(store, &view, out);
-    ms_store_patience_us = patience;
-    ms_view_release(&view);
-    return status;
-}
-#define REFRESH_PATIENCE_US INT64_C(10000)
-#define REFRESH_PAUSE_US INT64_C(200000)
-static int64_t deadline_to_join(const memstore *store, bool refreshes)
-{
-    const int64_t deadline = ms_store_deadline(store);
-    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
-    return refreshes && soon < deadline ? soon : deadline;
-}
-static enum ms_joined join_in_room(memstore *store, struct ms_flight_call *call,
-                                   struct ms_budget_mark *asked, struct ms_flight **out,
-                                   int *status)
-{
-    const uint64_t bytes = ms_flights_bytes_to_join(&store->flights, call->key.size);
-    const int64_t deadline = deadline_to_join(store, call->refreshes);
-    enum ms_joined joined = MS_JOINED_NO_MEMORY;
-    do {
-        *status = ms_room_make_to_charge(store, bytes, deadline, asked);
-        call->insists = *status == MEMSTORE_ERR_CACHE_FULL;
-        if (*status == MEMSTORE_OK || call->insists)
-            joined = ms_flights_join(&store->flights, call, out);
-    } while (joined == MS_JOINED_NO_MEMORY && *status == MEMSTORE_OK);
-    return joined;
-}
-enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out, int *status)
-{
-    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
-    struct ms_flight_call again = *call;
-    *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    if (joined != MS_JOINED_NO_MEMORY ||
-        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
-        ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
-        ms_store_enter(store) != MEMSTORE_OK)
-        return joined;
-    joined = join_in_room(store, &again, &asked, out, status);
-    if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
-        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
-    ms_store_leave(store);
-    return joined;
-}
-static int recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
-{
-    struct ms_index_slot slot;
-    struct ms_found entry;
-    int status = ms_store_lock_shard(store, hash);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &entry) &&
-        !ms_has_expired(ms_found_expiry(&entry)))
-        ms_view_of(store, &entry, found);
-    else
-        status = MEMSTORE_ERR_KEY_NOT_FOUND;
-    ms_mutex_unlock(ms_store_shard_lock(store, hash));
-    return status;
-}
-int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
-{
-    int status = ms_writing_begin(store, key->data, key->size);
-    *found = (memstore_view){0};
-    if (status != MEMSTORE_OK)
-        return status;
-    status = recheck(store, key, hash, found);
-    ms_writing_end(store);
-    return status;
-}
-static int call_aside(const struct ms_load *load, int status, bool closed, memstore_view *out)
-{
-    memstore *store = load->store;
-    memstore_load_value value;
-    const int result = ms_load_call(load, closed, &value);
-    if (result != MEMSTORE_LOAD_OK)
-        ms_load_done(store);
-    if (result == MEMSTORE_LOAD_ABSENT) {
-        ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
-        return MEMSTORE_ERR_KEY_NOT_FOUND;
-    }
-    if (result != MEMSTORE_LOAD_OK)
-        return ms_load_count_failure(store, result);
-    ms_count(&store->counters, MS_COUNT_LOADS, 1);
-    ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
-    status = ms_load_keep(store, &value, status, out);
-    ms_load_release(&value);
-    ms_load_done(store);
-    return status;
-}
-int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
-{
-    memstore *store = load->store;
-    struct ms_calling *call;
-    if (!ms_load_bypasses(store))
-        return status;
-    const int entered = ms_store_enter_to_call_out(store, &call);
-    if (entered == MEMSTORE_ERR_MEMORY_EXHAUSTED)
-        return ms_load_count_failure(store, entered);
-    status = call_aside(load, status, entered != MEMSTORE_OK, out);
-    if (entered == MEMSTORE_OK)
-        ms_store_leave_calling_out(store, call);
-    return status;
-}
-int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
-{
-    const struct ms_load_held lent = ms_load_lend();
-    int status = ms_flights_wait(flight, load->deadline_us);
-    ms_load_take_back(&lent);
-    if (status == MEMSTORE_OK) {
-        ms_count(&load->store->counters, MS_COUNT_LOADS_COALESCED, 1);
-        status = flight->status;
-    }
-    if (status == MEMSTORE_OK)
-        status = ms_load_hand_out(load->store, &flight->value, out);
-    ms_load_drop(flight);
-    return status;
-}
-static int store_load_lead(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
-{
-    memstore *store = load->store;
-    memstore_load_value value;
-    memstore_view view;
-    int status = ms_load_recheck(store, &load->key, load->hash, &view);
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_OK && ms_load_bypasses(store)) {
-        ms_flight_overtake(flight);
-        status = MEMSTORE_ERR_KEY_NOT_FOUND;
-    }
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
-        return ms_load_finish_found(store, flight, status, &view, out);
-    const int result = ms_load_call(load, false, &value);
-    status = ms_load_settle(flight, result, &value, &view, NULL);
-    if (result == MEMSTORE_LOAD_OK)
-        ms_load_release(&value);
-    ms_load_done(store);
-    return ms_load_finish(store, flight, status, &view, out);
-}
-static int load_missed(const struct ms_load *load, memstore_view *out)
-{
-    const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
-    struct ms_flight *flight;
-    int status;
-    switch (ms_load_join(load->store, &call, &flight, &status)) {
-    case MS_JOINED_AS_LEADER:
-        return store_load_lead(load, flight, out);
-    case MS_JOINED:
-        return ms_load_await(load, flight, out);
-    case MS_JOINED_ABSENCE:
-        ms_count(&load->store->counters, MS_COUNT_ABSENT_SERVED, 1);
-        return MEMSTORE_ERR_KEY_NOT_FOUND;
-    case MS_JOINED_CLOSED:
-        return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
-    case MS_JOINED_NOT:
-    case MS_JOINED_NO_MEMORY:
-        return ms_load_aside(load, status, out);
-    }
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
-}
-static int load_until_settled(const struct ms_load *load, int status, memstore_view *out)
-{
-    for (;;) {
-        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(load, out)
-                                                      : ms_load_aside(load, status, out);
-        if (status != MS_FLIGHT_LAPSED)
-            return status;
-        status = ms_load_look(load->store, &load->key, out);
-        if (status == MEMSTORE_OK)
-            return status;
-    }
-}
-int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
-                memstore_view *out)
-{
-    struct ms_load load = {.store = store, .key = *key, .loader = loader};
-    int status = ms_load_look(store, key, out);
-    if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
-        return status;
-    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_load_look_again(store, key, out) == MEMSTORE_OK)
-        return MEMSTORE_OK;
-    load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
-    if (key->size > MS_KEY_SIZE_MAX)
-        return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
-    load.hash = ms_store_hash(store, key->data, key->size);
-    if (status == MEMSTORE_OK)
-        return ms_load_refresh(&load, out);
-    status = load_until_settled(&load, status, out);
-    return status == MEMSTORE_ERR_LOCK_TIMEOUT ? ms_load_look_again(store, key, out) : status;
-}
-static int overtake_as_deleted(memstore *store, struct ms_flight *flight)
-{
-    const int status = ms_store_lock_shard(store, flight->hash);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_flight_overtake(flight);
-    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
-    return MEMSTORE_OK;
-}
-int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size)
-{
-    struct ms_flight **flights;
-    size_t count;
-    int status = ms_glob_validate(pattern, pattern_size);
-    if (status == MEMSTORE_OK)
-        status = ms_news_note_matching(store, pattern, pattern_size);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (!ms_flights_list(&store->flights, &flights, &count))
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    for (size_t i = 0; i < count; i++) {
-        if (status == MEMSTORE_OK &&
-            ms_glob_match(pattern, pattern_size, flights[i]->key, flights[i]->key_size))
-            status = overtake_as_deleted(store, flights[i]);
-        ms_load_drop(flights[i]);
-    }
-    ms_mem_free(flights);
-    return status;
-}
-
-/* lib/store/load_call.c */
+/* lib/store/load/call.c */
 #ifndef MS_LOADER_BACKOFF_H
 #define MS_LOADER_BACKOFF_H
 #include <stdint.h>
@@ -21798,11 +19811,6 @@ static void note_size(memstore *store, size_t size)
     if (store->load_bytes_gate.places != 0)
         ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
 }
-struct ms_breaker_rule ms_load_breaker_rule(const memstore *store)
-{
-    return (struct ms_breaker_rule){ms_setting_of(&store->settings, breaker_failures),
-                                    ms_setting_of(&store->settings, breaker_open)};
-}
 static uint64_t loader_of(const struct ms_load *load)
 {
     const memstore_loader *loader = load->loader;
@@ -21816,7 +19824,7 @@ static uint64_t loader_of(const struct ms_load *load)
 }
 bool ms_load_may_call(memstore *store, uint64_t loader)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     enum ms_breaker_change change;
     const bool may =
         ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
@@ -21829,7 +19837,7 @@ void ms_load_note_success(memstore *store, uint64_t loader)
 }
 void ms_load_note_failure(memstore *store, uint64_t loader)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     const enum ms_breaker_change change =
         ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
     if (change == MS_BREAKER_OPENS)
@@ -22073,7 +20081,29 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
     }
 }
 
-/* lib/store/load_fallback.c */
+/* lib/store/load/fallback.c */
+#ifndef MS_STORE_READ_VIEW_H
+#define MS_STORE_READ_VIEW_H
+struct ms_found;
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out);
+void ms_view_release(memstore_view *view);
+void *ms_store_pin(memstore *store, struct ms_segment *segment);
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out);
+void ms_view_share(const memstore_view *view, memstore_view *out);
+#define MS_VIEW_MARKS ((uintptr_t)7)
+void ms_view_give_back_other(memstore_view *view);
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry);
+MS_ALWAYS_INLINE void ms_view_give_back(memstore_view *view)
+{
+    const uintptr_t kinds = MS_VIEW_MARKS | MS_PIN_HELD | MS_PIN_SHARED;
+    if (ms_likely(((uintptr_t)view->pin & kinds) == MS_PIN_HELD)) {
+        ms_pin_release_held(view->pin);
+        *view = (memstore_view){0};
+    } else {
+        ms_view_give_back_other(view);
+    }
+}
+#endif
 static bool may_serve(memstore *store, const struct ms_flight *flight, int64_t expiry)
 {
     const int64_t max_stale = ms_setting_of(&store->settings, load_max_stale);
@@ -22163,7 +20193,396 @@ bool ms_load_remove(memstore *store, const struct ms_flight *flight)
     return true;
 }
 
-/* lib/store/load_many.c */
+/* lib/store/load/lease.c */
+#ifndef MS_STORE_LOAD_LEASE_H
+#define MS_STORE_LOAD_LEASE_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+struct ms_flight;
+int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
+                     struct ms_flight **lease, memstore_view *out);
+int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out);
+int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out);
+#endif
+static int give_lease(memstore *store, struct ms_flight *flight, struct ms_flight **lease,
+                      memstore_view *out)
+{
+    const memstore_key key = {flight->key, flight->key_size};
+    memstore_view view;
+    int status = ms_load_recheck(store, &key, flight->hash, &view);
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_load_finish_found(store, flight, status, &view, out);
+    if (ms_load_may_call(store, MS_LOADER_OF_LEASES)) {
+        *lease = flight;
+        return MEMSTORE_OK;
+    }
+    status = ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
+    return ms_load_finish(store, flight, status, &view, out);
+}
+static int64_t end_of_lease(const memstore *store)
+{
+    return ms_clock_exact_ms() + ms_setting_of(&store->settings, load_lease_timeout);
+}
+static void give_lease_to_refresh(const struct ms_load *load, struct ms_flight **lease,
+                                  memstore_view *out)
+{
+    struct ms_flight *flight;
+    memstore_view view;
+    if (!ms_load_begin_refresh(load, end_of_lease(load->store), &flight, out))
+        return;
+    if (ms_load_may_call(load->store, MS_LOADER_OF_LEASES)) {
+        *lease = flight;
+        return;
+    }
+    ms_load_settle(flight, MS_LOAD_REFUSED, NULL, &view, NULL);
+    ms_view_give_back(&view);
+    ms_load_drop(flight);
+}
+static int acquire_missed(const struct ms_load *load, struct ms_flight **lease, memstore_view *out)
+{
+    memstore *store = load->store;
+    const struct ms_flight_call call = {
+        .key = load->key, .hash = load->hash, .lease_until = end_of_lease(store)};
+    struct ms_flight *flight;
+    int status;
+    switch (ms_load_join(store, &call, &flight, &status)) {
+    case MS_JOINED_AS_LEADER:
+        return give_lease(store, flight, lease, out);
+    case MS_JOINED:
+        return ms_load_await(load, flight, out);
+    case MS_JOINED_ABSENCE:
+        ms_count(&store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    case MS_JOINED_CLOSED:
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    case MS_JOINED_NOT:
+    case MS_JOINED_NO_MEMORY:
+        return status;
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+int ms_lease_acquire(memstore *store, const memstore_key *key, int64_t timeout_ms,
+                     struct ms_flight **lease, memstore_view *out)
+{
+    const struct ms_load load = {.store = store,
+                                 .key = *key,
+                                 .hash = ms_store_hash(store, key->data, key->size),
+                                 .deadline_us = ms_load_deadline(timeout_ms)};
+    int status;
+    if (key->size > MS_KEY_SIZE_MAX)
+        return MEMSTORE_ERR_ENTRY_TOO_LARGE;
+    do {
+        status = ms_load_look(store, key, out);
+        if (status == MEMSTORE_OK && ms_load_is_old(store, key->size, out))
+            give_lease_to_refresh(&load, lease, out);
+        if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+            status = acquire_missed(&load, lease, out);
+    } while (status == MS_FLIGHT_LAPSED);
+    return status;
+}
+int ms_lease_fill(struct ms_flight *lease, const memstore_load_value *value, memstore_view *out)
+{
+    memstore_view view;
+    int stored = MEMSTORE_ERR_LOADER_FAILED;
+    ms_load_note_success(ms_load_store_of(lease), MS_LOADER_OF_LEASES);
+    ms_flight_stands(lease);
+    const int status = ms_load_settle(lease, MEMSTORE_LOAD_OK, value, &view, &stored);
+    if (out != NULL && status == MEMSTORE_OK)
+        ms_load_hand_out(ms_load_store_of(lease), &view, out);
+    ms_view_give_back(&view);
+    ms_load_drop(lease);
+    return stored;
+}
+static int abandon(struct ms_flight *lease)
+{
+    ms_flights_end(lease, MS_FLIGHT_LAPSED, &(memstore_view){0});
+    ms_load_drop(lease);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+static void note_failure(memstore *store, int result)
+{
+    ms_tell_load_failed(store, result);
+    ms_load_note_failure(store, MS_LOADER_OF_LEASES);
+}
+int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
+{
+    memstore *store = ms_load_store_of(lease);
+    const bool absent = result == MEMSTORE_LOAD_ABSENT;
+    memstore_view view;
+    if (result == MEMSTORE_LOAD_ABANDONED)
+        return abandon(lease);
+    if (absent)
+        ms_load_note_success(store, MS_LOADER_OF_LEASES);
+    else
+        note_failure(store, result);
+    int status = ms_load_settle(lease, absent ? MEMSTORE_LOAD_ABSENT : MEMSTORE_ERR_LOADER_FAILED,
+                                NULL, &view, NULL);
+    if (out != NULL && status == MEMSTORE_OK)
+        status = ms_load_hand_out(store, &view, out);
+    ms_view_give_back(&view);
+    ms_load_drop(lease);
+    return status;
+}
+
+/* lib/store/load/load.c */
+int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    return (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
+               ? ms_admission_get_view(store, key->data, key->size, out)
+               : ms_store_get_view(store, key->data, key->size, out);
+}
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out)
+{
+    const int64_t patience = ms_store_patience_us;
+    memstore_view view;
+    if (ms_store_has(store, key->data, key->size) != MEMSTORE_OK ||
+        ms_store_get_view(store, key->data, key->size, &view) != MEMSTORE_OK)
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_store_patience_us = 0;
+    const int status = ms_load_hand_out(store, &view, out);
+    ms_store_patience_us = patience;
+    ms_view_release(&view);
+    return status;
+}
+#define REFRESH_PATIENCE_US INT64_C(10000)
+#define REFRESH_PAUSE_US INT64_C(200000)
+static int64_t deadline_to_join(const memstore *store, bool refreshes)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
+    return refreshes && soon < deadline ? soon : deadline;
+}
+static enum ms_joined join_in_room(memstore *store, struct ms_flight_call *call,
+                                   struct ms_budget_mark *asked, struct ms_flight **out,
+                                   int *status)
+{
+    const uint64_t bytes = ms_flights_bytes_to_join(&store->flights, call->key.size);
+    const int64_t deadline = deadline_to_join(store, call->refreshes);
+    enum ms_joined joined = MS_JOINED_NO_MEMORY;
+    do {
+        *status = ms_room_make_to_charge(store, bytes, deadline, asked);
+        call->insists = *status == MEMSTORE_ERR_CACHE_FULL;
+        if (*status == MEMSTORE_OK || call->insists)
+            joined = ms_flights_join(&store->flights, call, out);
+    } while (joined == MS_JOINED_NO_MEMORY && *status == MEMSTORE_OK);
+    return joined;
+}
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out, int *status)
+{
+    struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
+    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
+    struct ms_flight_call again = *call;
+    *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (joined != MS_JOINED_NO_MEMORY ||
+        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
+        ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
+        ms_store_enter(store) != MEMSTORE_OK)
+        return joined;
+    joined = join_in_room(store, &again, &asked, out, status);
+    if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
+    ms_store_leave(store);
+    return joined;
+}
+static int recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
+{
+    struct ms_index_slot slot;
+    struct ms_found entry;
+    int status = ms_store_lock_shard(store, hash);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &entry) &&
+        !ms_has_expired(ms_found_expiry(&entry)))
+        ms_view_of(store, &entry, found);
+    else
+        status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    return status;
+}
+int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
+{
+    int status = ms_writing_begin(store, key->data, key->size);
+    *found = (memstore_view){0};
+    if (status != MEMSTORE_OK)
+        return status;
+    status = recheck(store, key, hash, found);
+    ms_writing_end(store);
+    return status;
+}
+static int call_aside(const struct ms_load *load, int status, bool closed, memstore_view *out)
+{
+    memstore *store = load->store;
+    memstore_load_value value;
+    const int result = ms_load_call(load, closed, &value);
+    if (result != MEMSTORE_LOAD_OK)
+        ms_load_done(store);
+    if (result == MEMSTORE_LOAD_ABSENT) {
+        ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    }
+    if (result != MEMSTORE_LOAD_OK)
+        return ms_load_count_failure(store, result);
+    ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
+    status = ms_load_keep(store, &value, status, out);
+    ms_load_release(&value);
+    ms_load_done(store);
+    return status;
+}
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
+{
+    memstore *store = load->store;
+    struct ms_calling *call;
+    if (!ms_load_bypasses(store))
+        return status;
+    const int entered = ms_store_enter_to_call_out(store, &call);
+    if (entered == MEMSTORE_ERR_MEMORY_EXHAUSTED)
+        return ms_load_count_failure(store, entered);
+    status = call_aside(load, status, entered != MEMSTORE_OK, out);
+    if (entered == MEMSTORE_OK)
+        ms_store_leave_calling_out(store, call);
+    return status;
+}
+int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
+{
+    const struct ms_load_held lent = ms_load_lend();
+    int status = ms_flights_wait(flight, load->deadline_us);
+    ms_load_take_back(&lent);
+    if (status == MEMSTORE_OK) {
+        ms_count(&load->store->counters, MS_COUNT_LOADS_COALESCED, 1);
+        status = flight->status;
+    }
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(load->store, &flight->value, out);
+    ms_load_drop(flight);
+    return status;
+}
+static int store_load_load_lead(const struct ms_load *load, struct ms_flight *flight, memstore_view *out)
+{
+    memstore *store = load->store;
+    memstore_load_value value;
+    memstore_view view;
+    int status = ms_load_recheck(store, &load->key, load->hash, &view);
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_OK && ms_load_bypasses(store)) {
+        ms_flight_overtake(flight);
+        status = MEMSTORE_ERR_KEY_NOT_FOUND;
+    }
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND)
+        return ms_load_finish_found(store, flight, status, &view, out);
+    const int result = ms_load_call(load, false, &value);
+    status = ms_load_settle(flight, result, &value, &view, NULL);
+    if (result == MEMSTORE_LOAD_OK)
+        ms_load_release(&value);
+    ms_load_done(store);
+    return ms_load_finish(store, flight, status, &view, out);
+}
+static int load_missed(const struct ms_load *load, memstore_view *out)
+{
+    const struct ms_flight_call call = {.key = load->key, .hash = load->hash};
+    struct ms_flight *flight;
+    int status;
+    switch (ms_load_join(load->store, &call, &flight, &status)) {
+    case MS_JOINED_AS_LEADER:
+        return store_load_load_lead(load, flight, out);
+    case MS_JOINED:
+        return ms_load_await(load, flight, out);
+    case MS_JOINED_ABSENCE:
+        ms_count(&load->store->counters, MS_COUNT_ABSENT_SERVED, 1);
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    case MS_JOINED_CLOSED:
+        return ms_load_aside(load, MEMSTORE_ERR_CACHE_CLOSED, out);
+    case MS_JOINED_NOT:
+    case MS_JOINED_NO_MEMORY:
+        return ms_load_aside(load, status, out);
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+static int load_until_settled(const struct ms_load *load, int status, memstore_view *out)
+{
+    for (;;) {
+        status = status == MEMSTORE_ERR_KEY_NOT_FOUND ? load_missed(load, out)
+                                                      : ms_load_aside(load, status, out);
+        if (status != MS_FLIGHT_LAPSED)
+            return status;
+        status = ms_load_look(load->store, &load->key, out);
+        if (status == MEMSTORE_OK)
+            return status;
+    }
+}
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out)
+{
+    struct ms_load load = {.store = store, .key = *key, .loader = loader};
+    int status = ms_load_look(store, key, out);
+    if (status == MEMSTORE_OK && !ms_load_is_old(store, key->size, out))
+        return status;
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && ms_load_look_again(store, key, out) == MEMSTORE_OK)
+        return MEMSTORE_OK;
+    load.deadline_us = loader->wait_ms == 0 ? INT64_MAX : ms_load_deadline(loader->wait_ms);
+    if (key->size > MS_KEY_SIZE_MAX)
+        return ms_load_aside(&load, MEMSTORE_ERR_ENTRY_TOO_LARGE, out);
+    load.hash = ms_store_hash(store, key->data, key->size);
+    if (status == MEMSTORE_OK)
+        return ms_load_refresh(&load, out);
+    status = load_until_settled(&load, status, out);
+    return status == MEMSTORE_ERR_LOCK_TIMEOUT ? ms_load_look_again(store, key, out) : status;
+}
+static int overtake_as_deleted(memstore *store, struct ms_flight *flight)
+{
+    const int status = ms_store_lock_shard(store, flight->hash);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_flight_overtake(flight);
+    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
+    return MEMSTORE_OK;
+}
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size)
+{
+    struct ms_flight **flights;
+    size_t count;
+    int status = ms_glob_validate(pattern, pattern_size);
+    if (status == MEMSTORE_OK)
+        status = ms_news_note_matching(store, pattern, pattern_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!ms_flights_list(&store->flights, &flights, &count))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (size_t i = 0; i < count; i++) {
+        if (status == MEMSTORE_OK &&
+            ms_glob_match(pattern, pattern_size, flights[i]->key, flights[i]->key_size))
+            status = overtake_as_deleted(store, flights[i]);
+        ms_load_drop(flights[i]);
+    }
+    ms_mem_free(flights);
+    return status;
+}
+
+/* lib/store/load/many.c */
+#ifndef MS_STORE_LOAD_MANY_H
+#define MS_STORE_LOAD_MANY_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+struct ms_load_outcome {
+    int *statuses;
+    size_t refused;
+    int refusal;
+};
+int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
+                     const memstore_loader *loader, memstore_view *out, size_t *found,
+                     struct ms_load_outcome *outcome);
+#endif
+#ifndef MS_STORE_READ_MANY_H
+#define MS_STORE_READ_MANY_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                      size_t *found);
+int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
+                            memstore_view *out, size_t *found);
+int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
+                      size_t *found);
+#endif
 struct gathering {
     memstore *store;
     const memstore_loader *loader;
@@ -22405,7 +20824,7 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
     outcome->refusal = MEMSTORE_OK;
     for (size_t i = 0; outcome->statuses != NULL && i < n; i++)
         outcome->statuses[i] = MEMSTORE_OK;
-    int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                      ? ms_admission_get_many(store, keys, n, out, found)
                      : ms_store_get_many(store, keys, n, out, found);
     if (status == MEMSTORE_OK && *found == n && !any_is_old(&gathering))
@@ -22421,7 +20840,7 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
     return status;
 }
 
-/* lib/store/load_refresh.c */
+/* lib/store/load/refresh.c */
 bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view)
 {
     const int64_t age = ms_setting_of(&store->settings, load_refresh_after);
@@ -22485,7 +20904,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
     return ms_load_finish(store, flight, status, &view, out);
 }
 
-/* lib/store/load_settle.c */
+/* lib/store/load/settle.c */
 #define ABSENT_KEY_MAX 1024
 void ms_load_drop(struct ms_flight *flight)
 {
@@ -22508,7 +20927,7 @@ int ms_load_keep(memstore *store, const memstore_load_value *value, int status, 
 int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out)
 {
     ms_view_share(view, out);
-    if ((ms_store_bounds(store) & MS_BOUNDS_VIEWS) == 0 || ms_view_is_kept(out))
+    if ((ms_store_diverts(store) & MS_DIVERT_VIEWS) == 0 || ms_view_is_kept(out))
         return MEMSTORE_OK;
     const int status = ms_admission_hold(store, out);
     if (status == MEMSTORE_OK)
@@ -22716,6 +21135,14 @@ bool ms_lookup_has_expired(const memstore *store, ms_place place)
 }
 
 /* lib/store/maintenance.c */
+#ifndef MS_STORE_UPKEEP_H
+#define MS_STORE_UPKEEP_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact);
+bool ms_upkeep_expire(memstore *store, int64_t deadline_us);
+#endif
 #include <signal.h>
 static ms_mutex registry_lock = MS_MUTEX_INITIALIZER(MS_RANK_REGISTRY);
 static struct memstore *stores;
@@ -22758,7 +21185,7 @@ static int64_t next_round(memstore *store, int64_t now_us)
         return now_us;
     const int64_t plans[] = {
         ms_combiner_when(store, now_us), ms_monitor_when(store, now_us),
-        ms_exporter_when(store, now_us), ms_guard_when(store, now_us),
+        ms_exporter_when(store, now_us), ms_pressure_limit_when(store, now_us),
         when_due(store, now_us),
     };
     int64_t first_us = plans[0];
@@ -23119,9 +21546,637 @@ void ms_maintenance_is_back(void)
     ms_mutex_unlock(&thread_lock);
 }
 
-/* lib/store/many.c */
+/* lib/store/read/admission.c */
+#define LOOK_AGAIN 1
+uint8_t ms_admission_diverts(const struct ms_settings *settings)
+{
+    return (uint8_t)((settings->max_concurrent_readers != 0 ? MS_DIVERT_VIEWS : 0) |
+                     (settings->max_concurrent_writers != 0 ? MS_DIVERT_WRITERS : 0) |
+                     (settings->track_operation_latency ? MS_DIVERT_MEASURED : 0));
+}
+uint64_t ms_admission_overhead(const struct ms_settings *settings)
+{
+    return settings->max_concurrent_readers * sizeof(struct ms_view_pass);
+}
+void ms_admission_init(struct ms_admission *admission, const struct ms_settings *settings)
+{
+    ms_gate_init(&admission->views, settings->max_concurrent_readers);
+    ms_gate_init(&admission->writers, settings->max_concurrent_writers);
+    ms_view_passes_init(&admission->passes);
+}
+void ms_admission_fini(struct ms_admission *admission)
+{
+    ms_view_passes_fini(&admission->passes);
+    ms_gate_fini(&admission->writers);
+    ms_gate_fini(&admission->views);
+}
+void ms_admission_close(struct ms_admission *admission)
+{
+    ms_gate_close(&admission->views);
+    ms_gate_close(&admission->writers);
+}
+int ms_admission_status(enum ms_gate_result result)
+{
+    switch (result) {
+    case MS_GATE_ENTERED:
+        return MEMSTORE_OK;
+    case MS_GATE_TIMED_OUT:
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    case MS_GATE_CLOSED:
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    }
+    return MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+static struct ms_admission *admission_of(const struct ms_view_pass *pass)
+{
+    return (struct ms_admission *)((char *)pass->owner - offsetof(struct ms_admission, passes));
+}
+void ms_admission_release(memstore_view *view)
+{
+    struct ms_view_pass *pass = ms_view_pass_withdraw(view);
+    struct ms_admission *admission = admission_of(pass);
+    const bool is_counted = pass->holder != 0;
+    ms_view_pass_put(pass);
+    ms_view_release(view);
+    if (is_counted)
+        ms_gate_leave(&admission->views, 1);
+}
+static int wait_for_places(memstore *store, uint64_t n, int64_t deadline_us)
+{
+    struct ms_gate *gate = &store->admission.views;
+    int status = ms_store_enter(store);
+    if (status == MEMSTORE_OK) {
+        status = n <= gate->places
+                     ? ms_admission_status(ms_gate_enter(gate, (uint32_t)n, deadline_us))
+                     : MEMSTORE_ERR_LOCK_TIMEOUT;
+        ms_store_leave(store);
+    }
+    return status;
+}
+static int enter_for_key(memstore *store, const void *key, size_t key_size)
+{
+    if (ms_likely(ms_gate_try_enter(&store->admission.views, 1)))
+        return MEMSTORE_OK;
+    const int status = ms_store_has(store, key, key_size);
+    if (status == MEMSTORE_OK)
+        return wait_for_places(store, 1, ms_store_deadline(store));
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
+        ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
+        ms_count(&store->counters, MS_COUNT_MISSES, 1);
+    }
+    return status;
+}
+int ms_admission_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    struct ms_admission *admission = &store->admission;
+    int status = enter_for_key(store, key, key_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    struct ms_view_pass *pass = ms_view_pass_take(&admission->passes);
+    if (pass != NULL)
+        status = ms_store_get_view(store, key, key_size, out);
+    else
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (status == MEMSTORE_OK) {
+        ms_view_pass_give(pass, out);
+        return MEMSTORE_OK;
+    }
+    if (pass != NULL)
+        ms_view_pass_put(pass);
+    ms_gate_leave(&admission->views, 1);
+    return status;
+}
+int ms_admission_hold(memstore *store, memstore_view *view)
+{
+    struct ms_admission *admission = &store->admission;
+    int status = wait_for_places(store, 1, ms_store_deadline(store));
+    if (status != MEMSTORE_OK)
+        return status;
+    struct ms_view_pass *pass = ms_view_pass_take(&admission->passes);
+    if (pass == NULL) {
+        ms_gate_leave(&admission->views, 1);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    ms_view_pass_give(pass, view);
+    return MEMSTORE_OK;
+}
+struct taking {
+    memstore *store;
+    const memstore_key *keys;
+    size_t n;
+    memstore_view *views;
+    size_t found;
+    size_t places;
+};
+static int enter_for_keys(struct taking *taking, int64_t deadline_us)
+{
+    memstore *store = taking->store;
+    size_t present = 0;
+    taking->places = taking->n;
+    if (taking->n <= store->admission.views.places &&
+        ms_gate_try_enter(&store->admission.views, (uint32_t)taking->n))
+        return MEMSTORE_OK;
+    const int status =
+        ms_store_has_many(store, taking->keys, taking->n, (unsigned char *)taking->views, &present);
+    taking->places = present;
+    if (status != MEMSTORE_OK || present == 0)
+        return status;
+    return wait_for_places(store, present, deadline_us);
+}
+static void leave_places(struct taking *taking, size_t keep)
+{
+    if (taking->places > keep)
+        ms_gate_leave(&taking->store->admission.views, (uint32_t)(taking->places - keep));
+}
+static void drop_views(struct taking *taking)
+{
+    for (size_t i = 0; i < taking->n; i++)
+        ms_view_give_back(&taking->views[i]);
+}
+static int store_read_admission_look_up(struct taking *taking)
+{
+    const int status = ms_store_get_many_up_to(taking->store, taking->keys, taking->n,
+                                               taking->places, taking->views, &taking->found);
+    return status == MEMSTORE_OK && taking->found > taking->places ? LOOK_AGAIN : status;
+}
+static int give_passes(struct taking *taking)
+{
+    struct ms_admission *admission = &taking->store->admission;
+    size_t given = 0;
+    int status = MEMSTORE_OK;
+    for (size_t i = 0; i < taking->n && status == MEMSTORE_OK; i++) {
+        struct ms_view_pass *pass = NULL;
+        if (taking->views[i].pin == NULL)
+            continue;
+        pass = ms_view_pass_take(&admission->passes);
+        if (pass == NULL) {
+            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        } else {
+            ms_view_pass_give(pass, &taking->views[i]);
+            given++;
+        }
+    }
+    leave_places(taking, given);
+    if (status != MEMSTORE_OK)
+        drop_views(taking);
+    return status;
+}
+int ms_admission_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
+                          size_t *found)
+{
+    struct taking taking = {.store = store, .keys = keys, .n = n, .views = out};
+    const int64_t deadline = ms_store_deadline(store);
+    int status;
+    if (n == 0)
+        return ms_store_get_many(store, keys, n, out, found);
+    do {
+        status = enter_for_keys(&taking, deadline);
+        if (status != MEMSTORE_OK) {
+            memset(out, 0, n * sizeof *out);
+            return status;
+        }
+        status = store_read_admission_look_up(&taking);
+        if (status != MEMSTORE_OK)
+            leave_places(&taking, 0);
+    } while (status == LOOK_AGAIN);
+    if (status == MEMSTORE_OK)
+        status = give_passes(&taking);
+    if (status == MEMSTORE_OK)
+        *found = taking.found;
+    return status;
+}
+int ms_admission_enter_load(memstore *store)
+{
+    return ms_admission_status(ms_gate_enter(&store->admission.views, 1, ms_store_deadline(store)));
+}
+void ms_admission_leave_load(memstore *store)
+{
+    ms_gate_leave(&store->admission.views, 1);
+}
+int ms_admission_enter_writer(memstore *store)
+{
+    struct ms_gate *gate = &store->admission.writers;
+    if (ms_likely(ms_gate_try_enter(gate, 1)))
+        return MEMSTORE_OK;
+    if (ms_maintenance_is_me())
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    return ms_admission_status(ms_gate_enter(gate, 1, ms_store_deadline(store)));
+}
+void ms_admission_leave_writer(memstore *store)
+{
+    ms_gate_leave(&store->admission.writers, 1);
+}
+void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
+{
+    ms_gate_forget_threads(&admission->writers, 0);
+    ms_gate_forget_threads(&admission->views, ms_view_passes_recount(&admission->passes) + loads);
+}
+
+/* lib/store/read/get_avx2.c */
+#ifndef MS_STORE_READ_QUICK_H
+#define MS_STORE_READ_QUICK_H
+MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
+{
+    return ms_load_acquire(&store->hot);
+}
+MS_ALWAYS_INLINE const char *ms_quick_base(uint64_t hot)
+{
+    return (const char *)(uintptr_t)(hot & ~(uint64_t)MS_HOT_MASK);
+}
+MS_ALWAYS_INLINE bool ms_is_quick_measured(uint64_t hot, size_t key_size)
+{
+    return (hot & MS_HOT_MEASURED_USUAL) != 0 && ms_is_quick_size(key_size);
+}
+_Static_assert(sizeof(struct ms_counter_stripe) == MS_READER_PART, "a stripe is a reader's part");
+MS_ALWAYS_INLINE struct ms_counter_stripe *ms_quick_stripe(memstore *store, ms_reader reader)
+{
+    return ms_reader_part(reader, store);
+}
+MS_ALWAYS_INLINE const struct ms_bucket *ms_quick_bucket(const memstore *store, uint64_t hot,
+                                                         uint64_t hash, bool usual)
+{
+    const atomic_uint_least64_t *tables = (const atomic_uint_least64_t *)(store + 1);
+    const uint64_t table = ms_load_acquire(&tables[hash >> 48 & (hot & MS_HOT_SHARDS)]);
+    const unsigned shift = usual ? MS_TABLE_SHIFT_MIN : store->index.table_shift;
+    return (const struct ms_bucket *)(ms_quick_base(hot) + ms_table_offset(table, shift)) +
+           ms_table_home(table, hash);
+}
+MS_ALWAYS_INLINE uint64_t ms_quick_head(const struct ms_entry *entry)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    return ms_load_relaxed(&entry->expiry) | (uint64_t)ms_load_relaxed(&entry->mark) << 32 |
+           (uint64_t)entry->key_size << 40 | (uint64_t)entry->value_size << 48;
+#else
+    typedef const volatile uint64_t __attribute__((aligned(4), may_alias)) head_word;
+    return *(head_word *)entry;
+#endif
+}
+MS_ALWAYS_INLINE bool ms_quick_never_expires(uint64_t head)
+{
+    return ms_likely((uint32_t)head == MS_EXPIRY_NEVER);
+}
+MS_ALWAYS_INLINE size_t ms_quick_value_size(uint64_t head)
+{
+    return head >> 48;
+}
+MS_ALWAYS_INLINE int64_t ms_quick_expiry(const memstore *store, const struct ms_entry *entry,
+                                         uint64_t head)
+{
+    const uint32_t stored = (uint32_t)head;
+    if (ms_unlikely(stored >= MS_EXPIRY_COARSE) ||
+        ms_unlikely(ms_quick_value_size(head) > MS_QUICK_SHARED))
+        return 0;
+    return ms_arena_shared_segment_of(&store->arena, entry)->time_base + stored;
+}
+MS_ALWAYS_INLINE bool ms_quick_lasts(int64_t expiry, int64_t coarse_now)
+{
+    return ms_likely(expiry > coarse_now + MS_CLOCK_COARSE_LAG_MS);
+}
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate_in(const memstore *store, uint64_t hot,
+                                                        const struct ms_bucket *bucket,
+                                                        uint64_t hash)
+{
+    const unsigned candidates = ms_bucket_candidates(bucket, ms_index_tag(hash));
+    if (ms_unlikely(candidates == 0))
+        return NULL;
+    const size_t place = ms_bucket_first_place(bucket, candidates);
+    ms_testing_reach(MS_POINT_READ_FOUND);
+    struct ms_entry *const entry =
+        (struct ms_entry *)(ms_quick_base(hot) + (place << store->granule_shift));
+    ms_assume(entry != NULL);
+    return entry;
+}
+MS_ALWAYS_INLINE struct ms_entry *ms_quick_candidate(const memstore *store, uint64_t hot,
+                                                     uint64_t hash, bool usual)
+{
+    return ms_quick_candidate_in(store, hot, ms_quick_bucket(store, hot, hash, usual), hash);
+}
+MS_ALWAYS_INLINE size_t ms_quick_head_size(const memstore *store, bool usual)
+{
+    return usual ? sizeof(struct ms_entry) : store->short_head;
+}
+struct ms_quick_found {
+    struct ms_entry *entry;
+    uint64_t head;
+};
+MS_ALWAYS_INLINE struct ms_quick_found
+ms_quick_find_hashed(const memstore *store, uint64_t hot, struct ms_quick_key quick, uint64_t hash)
+{
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, true);
+    struct ms_quick_found found = {NULL, 0};
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_likely((uint8_t)(found.head >> 40) == (uint8_t)quick.size) &&
+        ms_likely(ms_quick_key_is(quick, (const char *)(entry + 1))))
+        found.entry = entry;
+    return found;
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_usual(const memstore *store, uint64_t hot,
+                                                           const void *key, size_t key_size)
+{
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    return ms_quick_find_hashed(store, hot, quick, ms_quick_key_hash(&store->hasher, quick));
+}
+MS_ALWAYS_INLINE bool ms_quick_is_of(const memstore *store, const struct ms_entry *entry,
+                                     uint64_t head, const void *key, size_t key_size)
+{
+    return ms_likely((head >> 40 & 0xff) == key_size) &&
+           ms_likely(ms_key_equal((const char *)entry + store->short_head, key, key_size));
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any_hashed(const memstore *store, uint64_t hot,
+                                                                uint64_t hash, const void *key,
+                                                                size_t key_size)
+{
+    struct ms_entry *entry = ms_quick_candidate(store, hot, hash, false);
+    struct ms_quick_found found = {NULL, 0};
+    if (ms_unlikely(entry == NULL))
+        return found;
+    found.head = ms_quick_head(entry);
+    if (ms_quick_is_of(store, entry, found.head, key, key_size))
+        found.entry = entry;
+    return found;
+}
+MS_ALWAYS_INLINE struct ms_quick_found ms_quick_find_any(const memstore *store, uint64_t hot,
+                                                         const void *key, size_t key_size)
+{
+    return ms_quick_find_any_hashed(store, hot, ms_store_hash(store, key, key_size), key, key_size);
+}
+MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head)
+{
+    const unsigned mark = head >> 32 & 0xff;
+    if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
+        ms_entry_note_use(entry, mark, mark + 1);
+}
+MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
+{
+    const unsigned mark = ms_load_relaxed(&entry->mark);
+    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
+    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
+        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
+}
+MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
+                                    struct ms_entry *entry, uint64_t *version)
+{
+    const size_t offset = (size_t)((const char *)entry - ms_quick_base(hot));
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+    void *const pin = ms_likely(row != NULL) && ms_likely(offset < store->arena.pages_offset)
+                          ? ms_pin_take(row, offset >> store->arena.segment_shift)
+                          : ms_store_pin(store, segment);
+    ms_quick_touch_viewed(entry);
+    *version = ms_segment_version(segment, entry, store->granule_shift);
+    return pin;
+}
+MS_ALWAYS_INLINE bool ms_quick_is_noted(uint64_t head)
+{
+    _Static_assert(MS_MARK_VERSIONED == MS_MARK_ACCESS + 1, "they are compared at once");
+    return (head >> 32 & (MS_MARK_VERSIONED | MS_MARK_ACCESS)) >=
+           (MS_MARK_VERSIONED | MS_ACCESS_COUNT_MAX);
+}
+MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader reader,
+                                     struct ms_quick_found found, uint64_t *version)
+{
+    const struct ms_arena *const arena = &store->arena;
+    const size_t offset = (size_t)((const char *)found.entry - ms_quick_base(hot));
+    struct ms_pin_row *const row = ms_quick_stripe(store, reader)->pins;
+    if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
+        ms_unlikely(!ms_pin_has_place(row)))
+        return NULL;
+    if (ms_unlikely(!ms_quick_is_noted(found.head)))
+        ms_quick_touch_viewed(found.entry);
+    *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
+                                  store->granule_shift);
+    return ms_pin_hold(row, found.entry);
+}
+#endif
+#ifndef MS_UTIL_BYTES_H
+#define MS_UTIL_BYTES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+struct ms_bytes {
+    const void *data;
+    size_t size;
+};
+static inline struct ms_bytes ms_bytes(const void *data, size_t size)
+{
+    return (struct ms_bytes){.data = data, .size = size};
+}
+static inline struct ms_bytes ms_bytes_of(const char *text)
+{
+    return ms_bytes(text, strlen(text));
+}
+static inline bool ms_bytes_equal(struct ms_bytes a, struct ms_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline bool ms_is_quick_copy(size_t size)
+{
+    return size - 16 <= 112;
+}
+#if defined(__AVX2__)
+static inline void ms_copy_32(char *to, const char *from)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to,
+                        _mm256_loadu_si256((const __m256i *)(const void *)from));
+}
+static inline void ms_copy_quick(char *to, const char *from, size_t size)
+{
+    if (size < 32) {
+        memcpy(to, from, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+        return;
+    }
+    ms_copy_32(to, from);
+    ms_copy_32(to + size - 32, from + size - 32);
+    if (size <= 64)
+        return;
+    ms_copy_32(to + 32, from + 32);
+    ms_copy_32(to + size - 64, from + size - 64);
+}
+#else
+static inline void ms_copy_quick(char *to, const char *from, size_t size)
+{
+    memcpy(to, from, 16);
+    memcpy(to + size - 16, from + size - 16, 16);
+    if (size <= 32)
+        return;
+    memcpy(to + 16, from + 16, 16);
+    memcpy(to + size - 32, from + size - 32, 16);
+    if (size <= 64)
+        return;
+    memcpy(to + 32, from + 32, 16);
+    memcpy(to + 48, from + 48, 16);
+    memcpy(to + size - 64, from + size - 64, 16);
+    memcpy(to + size - 48, from + size - 48, 16);
+}
+#endif
+#endif
+#ifndef MS_STORE_READ_GET_H
+#define MS_STORE_READ_GET_H
+int ms_get_first(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size);
+int ms_get_any(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+               size_t *value_size);
+int ms_get_followed_any(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                        size_t *value_size);
+int ms_get_timed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size);
+int ms_get_expiring(memstore *store, struct ms_entry *entry, size_t key_size, void *buf, size_t cap,
+                    size_t *value_size);
+int ms_leave_and_get_whole(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size);
+int ms_get_followed(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                    size_t *value_size);
+int ms_get_by_turn(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
+int ms_get_unusual(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                   size_t *value_size);
+int ms_get_copy_and_leave(void *buf, const char *value, size_t size);
+int ms_get_too_small(memstore *store);
+MS_ALWAYS_INLINE void ms_get_tell(size_t *value_size, size_t size)
+{
+    if (ms_likely(value_size != NULL))
+        *value_size = size;
+}
+MS_ALWAYS_INLINE void ms_get_copy(char *buf, size_t cap, const char *value, size_t size)
+{
+    if (size == cap) {
+        ms_keep_in_order(cap);
+        ms_copy_quick(buf, value, cap);
+    } else {
+        ms_copy_quick(buf, value, size);
+    }
+}
+MS_ALWAYS_INLINE int ms_get_found(memstore *store, ms_reader reader, struct ms_quick_found found,
+                                  size_t key_size, void *buf, size_t cap, size_t *value_size,
+                                  bool usual)
+{
+    const size_t size = ms_quick_value_size(found.head);
+    const char *value = (const char *)found.entry + ms_quick_head_size(store, usual) + key_size;
+    ms_get_tell(value_size, size);
+    if (ms_unlikely(size > cap))
+        return ms_get_too_small(store);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (usual)
+        ms_quick_touch_usual(found.entry, found.head);
+    else
+        ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    if (ms_unlikely(!ms_is_quick_copy(size)))
+        return ms_get_copy_and_leave(buf, value, size);
+    ms_get_copy(buf, cap, value, size);
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
+static MS_NOINLINE int ms_get_usual_expiring(memstore *store, struct ms_entry *entry,
+                                             size_t key_size, void *buf, size_t cap,
+                                             size_t *value_size)
+{
+    const struct ms_quick_found found = {entry, ms_quick_head(entry)};
+    const int64_t expiry = ms_quick_expiry(store, entry, found.head);
+    if (ms_unlikely(ms_quick_value_size(found.head) > cap) ||
+        !ms_quick_lasts(expiry, ms_clock_coarse_ms()))
+        return ms_get_expiring(store, entry, key_size, buf, cap, value_size);
+    return ms_get_found(store, ms_reader_current(), found, key_size, buf, cap, value_size, true);
+}
+MS_ALWAYS_INLINE int ms_get_looked_up(memstore *store, ms_reader reader,
+                                      struct ms_quick_found found, const void *key, size_t key_size,
+                                      void *buf, size_t cap, size_t *value_size, bool usual)
+{
+    if (ms_unlikely(found.entry == NULL))
+        return ms_leave_and_get_whole(store, key, key_size, buf, cap, value_size);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return usual ? ms_get_usual_expiring(store, found.entry, key_size, buf, cap, value_size)
+                     : ms_get_expiring(store, found.entry, key_size, buf, cap, value_size);
+    return ms_get_found(store, reader, found, key_size, buf, cap, value_size, usual);
+}
+MS_ALWAYS_INLINE int ms_get_quick(memstore *store, ms_reader reader, uint64_t hot, const void *key,
+                                  size_t key_size, void *buf, size_t cap, size_t *value_size,
+                                  bool usual)
+{
+    const struct ms_quick_found found = usual ? ms_quick_find_usual(store, hot, key, key_size)
+                                              : ms_quick_find_any(store, hot, key, key_size);
+    return ms_get_looked_up(store, reader, found, key, key_size, buf, cap, value_size, usual);
+}
+MS_ALWAYS_INLINE int ms_get_usual(memstore *store, const void *key, size_t key_size, void *buf,
+                                  size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
+        return ms_get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if (!ms_is_quick_measured(hot, key_size))
+            return ms_get_any(store, key, key_size, buf, cap, value_size);
+        const unsigned diverts = ms_store_diverts(store);
+        if ((diverts & MS_DIVERT_TRACKED) != 0)
+            return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
+        if ((diverts & MS_DIVERT_MEASURED) != 0 &&
+            ms_latency_is_sampled(
+                ms_load_relaxed(&ms_quick_stripe(store, reader)->counts[MS_COUNT_READS])))
+            return ms_get_timed(store, key, key_size, buf, cap, value_size);
+    }
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
+    return ms_get_quick(store, reader, hot, key, key_size, buf, cap, value_size, true);
+}
+MS_ALWAYS_INLINE int ms_get_following(memstore *store, const void *key, size_t key_size, void *buf,
+                                      size_t cap, size_t *value_size)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
+        return ms_get_first(store, key, key_size, buf, cap, value_size);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_FOLLOWED_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size)))
+        return ms_get_unusual(store, key, key_size, buf, cap, value_size);
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return ms_get_by_turn(store, key, key_size, buf, cap, value_size);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return ms_get_followed(store, key, key_size, buf, cap, value_size);
+    return ms_get_looked_up(store, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                            key_size, buf, cap, value_size, true);
+}
+#endif
+#if MS_HAVE_AVX2_BUILD
+#pragma GCC target("avx2,bmi,bmi2")
+int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                      size_t *value_size)
+{
+    return ms_get_usual(store, key, key_size, buf, cap, value_size);
+}
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size)
+{
+    return ms_get_following(store, key, key_size, buf, cap, value_size);
+}
+#endif
+
+/* lib/store/read/many.c */
+#ifndef MS_STORE_WRITE_SLIDE_H
+#define MS_STORE_WRITE_SLIDE_H
+void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);
+MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key_size,
+                                    ms_place place)
+{
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        ms_slide_renew(store, key, key_size, place);
+}
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen);
+bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
+void ms_slide_carry(const memstore *store, const struct ms_found *from,
+                    const struct ms_reserved *to, int64_t expiry);
+#endif
 #include <stdlib.h>
-#define store_many_GROUP 16
+#define store_read_many_GROUP 16
 #define GROUPS_UNDER_WAY 4
 #define OPTIMISTIC_TRIES 8
 #define FOLLOWED_NOTED 32
@@ -23186,7 +22241,7 @@ MS_ALWAYS_INLINE bool is_usual(const memstore *store)
 }
 MS_ALWAYS_INLINE bool is_following(const struct reading *reading)
 {
-    return (ms_store_bounds(reading->store) & MS_BOUNDS_TRACKED) != 0 && reading->views != NULL;
+    return (ms_store_diverts(reading->store) & MS_DIVERT_TRACKED) != 0 && reading->views != NULL;
 }
 struct stage {
     uint64_t hash;
@@ -23234,8 +22289,8 @@ MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *en
                ms_quick_key_is(ms_quick_key(key->data, key->size), (const char *)(entry + 1));
     return ms_quick_is_of(store, entry, head, key->data, key->size);
 }
-enum store_many_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
-MS_ALWAYS_INLINE enum store_many_match stage_compare(const memstore *store, const memstore_key *key,
+enum store_read_many_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
+MS_ALWAYS_INLINE enum store_read_many_match stage_compare(const memstore *store, const memstore_key *key,
                                           const struct stage *stage, memstore_view *view,
                                           bool usual)
 {
@@ -23268,8 +22323,8 @@ static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_
 }
 static inline size_t size_of_group(const struct reading *reading, size_t group)
 {
-    const size_t left = reading->n - group * store_many_GROUP;
-    return left < store_many_GROUP ? left : store_many_GROUP;
+    const size_t left = reading->n - group * store_read_many_GROUP;
+    return left < store_read_many_GROUP ? left : store_read_many_GROUP;
 }
 static MS_NOINLINE void note_followed(struct reading *reading, size_t i, uint64_t hash)
 {
@@ -23280,13 +22335,13 @@ static MS_NOINLINE void note_followed(struct reading *reading, size_t i, uint64_
 MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struct stage *stages,
                                     bool usual, bool following)
 {
-    const memstore_key *const keys = reading->keys + group * store_many_GROUP;
+    const memstore_key *const keys = reading->keys + group * store_read_many_GROUP;
     const uint64_t hot = ms_quick_hot(reading->store);
     const size_t count = size_of_group(reading, group);
     for (size_t i = 0; i < count; i++) {
         stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
         if (following && ms_track_follows(reading->store, stages[i].hash))
-            note_followed(reading, group * store_many_GROUP + i, stages[i].hash);
+            note_followed(reading, group * store_read_many_GROUP + i, stages[i].hash);
     }
 }
 MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
@@ -23300,15 +22355,15 @@ MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
 MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
                                     const struct stage *stages, bool usual)
 {
-    const size_t first = group * store_many_GROUP, count = size_of_group(reading, group);
+    const size_t first = group * store_read_many_GROUP, count = size_of_group(reading, group);
     const memstore_key *const keys = reading->keys + first;
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
         memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
-        const enum store_many_match store_many_match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
-        if (ms_unlikely(store_many_match == MATCH_NONE)) {
+        const enum store_read_many_match store_read_many_match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
+        if (ms_unlikely(store_read_many_match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
-        } else if (ms_unlikely(store_many_match == MATCH_EXPIRING)) {
+        } else if (ms_unlikely(store_read_many_match == MATCH_EXPIRING)) {
             note_expiring(reading, first + i, stages[i].entry);
         } else {
             found++;
@@ -23320,8 +22375,8 @@ MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
 }
 MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool following)
 {
-    struct stage ring[GROUPS_UNDER_WAY][store_many_GROUP];
-    const size_t groups = (reading->n + store_many_GROUP - 1) / store_many_GROUP;
+    struct stage ring[GROUPS_UNDER_WAY][store_read_many_GROUP];
+    const size_t groups = (reading->n + store_read_many_GROUP - 1) / store_read_many_GROUP;
     for (size_t step = 0; step < groups + 2; step++) {
         if (step < groups)
             stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
@@ -23331,7 +22386,7 @@ MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool f
             stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
     }
 }
-static void store_many_look_up_all(struct reading *reading)
+static void store_read_many_look_up_all(struct reading *reading)
 {
     forget_results(reading);
     if (ms_unlikely(!is_usual(reading->store)))
@@ -23349,10 +22404,10 @@ static bool try_quiet(struct reading *reading)
     const uint64_t begun = ms_load_acquire(&store->batches_begun);
     if (done != begun)
         return false;
-    store_many_look_up_all(reading);
+    store_read_many_look_up_all(reading);
     return ms_load_acquire(&store->batches_begun) == begun;
 }
-static uint32_t store_many_shard_of(const struct reading *reading, size_t i)
+static uint32_t store_read_many_shard_of(const struct reading *reading, size_t i)
 {
     const uint64_t hash =
         ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
@@ -23367,7 +22422,7 @@ static size_t collect_shards(const struct reading *reading, uint32_t *shards)
 {
     size_t count = 0;
     for (size_t i = 0; i < reading->n; i++)
-        shards[i] = store_many_shard_of(reading, i);
+        shards[i] = store_read_many_shard_of(reading, i);
     qsort(shards, reading->n, sizeof *shards, compare_u32);
     for (size_t i = 0; i < reading->n; i++) {
         if (count == 0 || shards[count - 1] != shards[i])
@@ -23393,7 +22448,7 @@ static bool try_shards(struct reading *reading, const uint32_t *shards, uint32_t
         if (sequences[i] % 2 != 0)
             return false;
     }
-    store_many_look_up_all(reading);
+    store_read_many_look_up_all(reading);
     return sequences_are(store, shards, sequences, count);
 }
 static int read_locked(struct reading *reading, const uint32_t *shards, size_t count)
@@ -23408,7 +22463,7 @@ static int read_locked(struct reading *reading, const uint32_t *shards, size_t c
         locked++;
     ms_rcu_read_lock();
     if (locked == count) {
-        store_many_look_up_all(reading);
+        store_read_many_look_up_all(reading);
         status = MEMSTORE_OK;
     }
     while (locked > 0)
@@ -23431,13 +22486,13 @@ static MS_NOINLINE int read_against_batches(struct reading *reading)
     ms_mem_free(shards);
     return status;
 }
-static int store_many_read_all(struct reading *reading)
+static int store_read_many_read_all(struct reading *reading)
 {
     if (ms_testing_has_fault(MS_FAULT_UNCHECKED_READ_MANY))
-        return store_many_look_up_all(reading), MEMSTORE_OK;
+        return store_read_many_look_up_all(reading), MEMSTORE_OK;
     return try_quiet(reading) ? MEMSTORE_OK : read_against_batches(reading);
 }
-static void store_many_renew(const struct reading *reading, size_t i, const struct ms_found *found)
+static void store_read_many_renew(const struct reading *reading, size_t i, const struct ms_found *found)
 {
     const memstore_key *key = &reading->keys[i];
     ms_slide_read(reading->store, key->data, key->size, found->place);
@@ -23455,7 +22510,7 @@ static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     ms_found_mark_versioned(&found);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
-        store_many_renew(reading, i, &found);
+        store_read_many_renew(reading, i, &found);
     view->version = ms_found_version(store, &found);
     view->pin = pin;
 }
@@ -23535,7 +22590,7 @@ int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n,
     if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     ms_rcu_read_lock();
-    int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_many_read_all(&reading);
+    int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&reading);
     const bool taken = status == MEMSTORE_OK && reading.found <= most;
     if (taken)
         complete_views(&reading);
@@ -23547,7 +22602,7 @@ int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n,
         return status;
     }
     const uint64_t before = count_reads(store, reading.found, n - reading.found);
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
         track_reads(&reading, before);
     return MEMSTORE_OK;
 }
@@ -23561,7 +22616,7 @@ int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
 {
     struct reading reading = {.store = store, .keys = keys, .n = n, .flags = out};
     ms_rcu_read_lock();
-    const int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_many_read_all(&reading);
+    const int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&reading);
     ms_rcu_read_unlock();
     if (status != MEMSTORE_OK)
         forget_results(&reading);
@@ -23569,1116 +22624,9 @@ int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
     return status;
 }
 
-/* lib/store/metrics.c */
-#ifndef MS_STORE_METRICS_KEYS_H
-#define MS_STORE_METRICS_KEYS_H
-#include <memstore/memstore.h>
-#define MS_METRICS_KEYS 10
-#define MS_METRICS_LABEL (MS_HOT_KEY_BYTES * 5 + 4)
-struct ms_metrics_key {
-    char label[MS_METRICS_LABEL];
-    double share;
-};
-uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS]);
-#endif
-#include <inttypes.h>
-#include <memstore/version.h>
-static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
-{
-    ms_text_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
-}
-static void put_counter(struct ms_text *out, const char *name, uint64_t value, const char *help)
-{
-    put_family(out, name, "counter", help);
-    ms_text_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
-}
-static void put_gauge(struct ms_text *out, const char *name, double value, const char *help)
-{
-    put_family(out, name, "gauge", help);
-    ms_text_put(out, "memstore_%s %.17g\n", name, value);
-}
-struct labelled {
-    const char *value;
-    uint64_t count;
-};
-static void put_labelled(struct ms_text *out, const char *name, const char *label,
-                         const struct labelled *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        ms_text_put(out, "memstore_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, rows[i].value,
-                    rows[i].count);
-}
-static void put_rejections(struct ms_text *out, const memstore_stats *stats)
-{
-    const struct labelled rows[] = {
-        {"too_large", stats->rejected_too_large}, {"invalid_ttl", stats->rejected_invalid_ttl},
-        {"full", stats->rejected_full},           {"memory", stats->rejected_memory},
-        {"condition", stats->rejected_condition}, {"timeout", stats->rejected_timeout},
-    };
-    put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
-    put_labelled(out, "rejected_writes", "reason", rows, sizeof rows / sizeof *rows);
-}
-static void put_refusals(struct ms_text *out, const memstore_stats *stats)
-{
-    const struct labelled rows[] = {
-        {"ENTRY_TOO_LARGE", stats->rejected_too_large},
-        {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
-        {"TTL_EXPIRED", stats->rejected_ttl_expired},
-        {"CACHE_FULL", stats->rejected_full},
-        {"MEMORY_EXHAUSTED",
-         stats->rejected_memory - stats->rejected_gc_pressure - stats->rejected_shard_overflow},
-        {"GC_PRESSURE", stats->rejected_gc_pressure},
-        {"SHARD_OVERFLOW", stats->rejected_shard_overflow},
-        {"KEY_EXISTS", stats->rejected_key_exists},
-        {"KEY_NOT_FOUND", stats->rejected_key_not_found},
-        {"VERSION_MISMATCH", stats->rejected_version_mismatch},
-        {"NOT_A_NUMBER", stats->rejected_not_a_number},
-        {"LOCK_TIMEOUT", stats->rejected_timeout},
-    };
-    put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
-    put_labelled(out, "refusals", "status", rows, sizeof rows / sizeof *rows);
-}
-static void put_loads(struct ms_text *out, const memstore_stats *stats)
-{
-    put_counter(out, "loads", stats->loads, "Values that loaders gave.");
-    put_counter(out, "load_failures", stats->load_failures, "Loads that failed.");
-    put_counter(out, "load_retries", stats->load_retries, "Times that a loader was called again.");
-    put_counter(out, "loads_coalesced", stats->loads_coalesced, "Callers that waited for another.");
-    put_counter(out, "loads_overtaken", stats->loads_overtaken, "Values loaded but not stored.");
-    put_counter(out, "loads_bypassed", stats->loads_bypassed, "Values the store could not take.");
-    put_counter(out, "absent_loaded", stats->absent_loaded, "Loads that found no such key.");
-    put_counter(out, "absent_served", stats->absent_served, "Callers told so without a load.");
-    put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
-    put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
-    put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
-    put_gauge(out, "breakers_half_open", (double)stats->breakers_half_open,
-              "Those of them that let a load through to try.");
-    put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
-    put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
-    put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
-    put_counter(out, "loads_timed_out", stats->loads_timed_out, "Loads tried for loader.timeout.");
-    put_counter(out, "loads_without_place", stats->loads_without_place,
-                "Loads for which loader.max_loads left no place.");
-    put_counter(out, "loads_without_bytes", stats->loads_without_bytes,
-                "Loads for which loader.max_load_bytes left none.");
-}
-static void store_metrics_put_counts(struct ms_text *out, memstore *store)
-{
-    memstore_stats stats = {0};
-    ms_store_rising_stats(store, &stats);
-    put_counter(out, "hits", stats.hits, "Reads that found a live entry.");
-    put_counter(out, "misses", stats.misses, "Reads that found none.");
-    put_counter(out, "sets", stats.sets, "Entries stored, new and overwritten.");
-    put_counter(out, "updates", stats.updates, "Entries stored that replaced a live one.");
-    put_counter(out, "deletes", stats.deletes, "Live entries removed by deleting calls.");
-    put_counter(out, "evictions", stats.evictions, "Live entries removed to make room.");
-    put_counter(out, "expirations", stats.expirations, "Entries removed because they expired.");
-    put_rejections(out, &stats);
-    put_refusals(out, &stats);
-    put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
-    put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
-    put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
-    put_counter(out, "room_made", stats.room_made,
-                "Entries whose writers had to reclaim memory themselves.");
-    put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
-    put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
-    put_counter(out, "limit_lowered", stats.limit_lowered,
-                "Times that memory pressure lowered the limit.");
-    put_counter(out, "limit_raised", stats.limit_raised, "Times that it was raised again.");
-    put_gauge(out, "entries", (double)stats.entries, "Live entries.");
-    put_loads(out, &stats);
-}
-static void put_kind(struct ms_text *out, const char *kind, uint64_t bytes)
-{
-    ms_text_put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
-}
-static void put_memory(struct ms_text *out, memstore *store)
-{
-    memstore_memory_stats memory = {0};
-    ms_store_memory_stats(store, &memory);
-    put_gauge(out, "memory_limit_bytes", (double)memory.limit, "Bytes the store may use.");
-    put_gauge(out, "memory_configured_limit_bytes", (double)memory.configured_limit,
-              "Bytes the store may use while memory is not short.");
-    put_gauge(out, "memory_charged_bytes", (double)memory.charged,
-              "Bytes that count against the limit.");
-    if (!ms_setting_of(&store->settings, enable_memory_stats))
-        return;
-    put_family(out, "memory_bytes", "gauge", "What the bytes that are charged hold.");
-    put_kind(out, "live", memory.live);
-    put_kind(out, "stale", memory.stale);
-    put_kind(out, "dead", memory.dead);
-    put_kind(out, "index", memory.index);
-    put_kind(out, "overhead", memory.overhead);
-    put_kind(out, "free", memory.free);
-    put_gauge(out, "memory_pinned_bytes", (double)memory.pinned,
-              "Bytes of segments that views hold.");
-    put_gauge(out, "memory_resident_bytes", (double)memory.resident,
-              "Bytes of the store's mappings that are in memory.");
-    put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
-}
-static void store_metrics_put_ttls(struct ms_text *out, memstore *store)
-{
-    memstore_ttl_stats ttls = {0};
-    if (!ms_setting_of(&store->settings, enable_memory_stats))
-        return;
-    ms_store_ttl_stats(store, &ttls);
-    put_family(out, "ttl_entries", "gauge", "Live entries by TTL, from so many seconds on.");
-    ms_text_put(out, "memstore_ttl_entries{from=\"never\"} %" PRIu64 "\n", ttls.entries[0]);
-    for (uint64_t i = 1; i < ttls.classes; i++)
-        ms_text_put(out, "memstore_ttl_entries{from=\"%" PRIu64 "\"} %" PRIu64 "\n",
-                    ttls.from_ms[i] / 1000, ttls.entries[i]);
-}
-static void put_alert(struct ms_text *out, const char *kind, bool raised)
-{
-    ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
-}
-static void put_window(struct ms_text *out, memstore *store)
-{
-    memstore_rates rates = {0};
-    if (ms_monitor_rates(store, &rates) != MEMSTORE_OK)
-        return;
-    put_gauge(out, "window_seconds", rates.window_seconds, "How long the last window was.");
-    if (ms_setting_of(&store->settings, track_hit_rate))
-        put_gauge(out, "window_hit_ratio", rates.hit_rate, "Hits of all reads in the last window.");
-    if (ms_setting_of(&store->settings, track_memory_usage))
-        put_gauge(out, "window_memory_usage_ratio", rates.memory_usage,
-                  "Share of the limit in use at the end of the last window.");
-    if (ms_setting_of(&store->settings, track_memory_usage))
-        put_gauge(out, "window_pinned_ratio", rates.pinned,
-                  "Share of the limit that views held at the end of the last window.");
-    put_gauge(out, "window_reclaim_pressure_ratio", rates.reclaim_pressure,
-              "Writes of the last window that had to reclaim memory themselves.");
-    put_gauge(out, "window_load_failure_ratio", rates.load_failure_rate,
-              "Loads of the last window that failed.");
-    put_family(out, "alert", "gauge", "1 while something is over its threshold.");
-    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1)
-        put_alert(out, ms_monitor_alert_name(alert), (rates.alerts & alert) != 0);
-    put_counter(out, "alerts_raised", rates.alerts_raised,
-                "How often something went over its threshold.");
-}
-#define FIRST_BOUND 6
-#define LAST_BOUND 34
-static void put_histogram(struct ms_text *out, const char *operation,
-                          const struct ms_histogram_sums *sums)
-{
-    uint64_t below = 0;
-    uint32_t bucket = 0;
-    for (unsigned power = FIRST_BOUND; power <= LAST_BOUND; power += 2) {
-        for (; ms_histogram_lowest(bucket) < UINT64_C(1) << power; bucket++)
-            below += sums->counts[bucket];
-        ms_text_put(
-            out,
-            "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"%.9f\"} %" PRIu64
-            "\n",
-            operation, (double)((UINT64_C(1) << power) - 1) / 1e9, below);
-    }
-    ms_text_put(out,
-                "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64
-                "\n",
-                operation, sums->count);
-    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
-                operation, sums->count);
-    ms_text_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
-                (double)sums->sum_ns / 1e9);
-}
-static void put_quantiles(struct ms_text *out, const char *operation,
-                          const struct ms_histogram_sums *sums)
-{
-    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
-    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
-        const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
-        ms_text_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
-                    operation, shares[i], (double)ns / 1e9);
-    }
-}
-static void put_slow(struct ms_text *out, const char *operation,
-                     const struct ms_histogram_sums *sums)
-{
-    ms_text_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
-                sums->slow);
-}
-static void put_each(struct ms_text *out, memstore *store,
-                     void (*fn)(struct ms_text *, const char *, const struct ms_histogram_sums *))
-{
-    struct ms_histogram_sums sums;
-    for (int operation = 0; operation < MEMSTORE_OPERATIONS; operation++) {
-        ms_latency_sum(&store->latency, (enum memstore_operation)operation, &sums);
-        fn(out, ms_latency_name((enum memstore_operation)operation), &sums);
-    }
-}
-static void put_latencies(struct ms_text *out, memstore *store)
-{
-    if (store->latency.histograms == NULL)
-        return;
-    put_family(out, "operation_duration_seconds", "histogram",
-               "How long calls took; of get, get_view and has one in 256 is measured.");
-    put_each(out, store, put_histogram);
-    put_family(out, "operation_quantile_seconds", "gauge",
-               "Quantiles of operation_duration_seconds, within 1.6 %.");
-    put_each(out, store, put_quantiles);
-    put_family(out, "slow_operations", "counter",
-               "Measured calls that took longer than monitoring.latency_threshold.");
-    put_each(out, store, put_slow);
-}
-static void store_metrics_put_hot_keys(struct ms_text *out, memstore *store)
-{
-    struct ms_metrics_key keys[MS_METRICS_KEYS];
-    const uint32_t count = ms_metrics_hot_keys(store, keys);
-    if (count != 0)
-        put_family(out, "hot_key_share", "gauge",
-                   "Share of the reads that a key gets, at most and at least half; the hottest.");
-    for (uint32_t i = 0; i < count; i++)
-        ms_text_put(out, "memstore_hot_key_share{key=\"%s\"} %.6g\n", keys[i].label, keys[i].share);
-    if (out->wipes)
-        ms_mem_wipe(keys, sizeof keys);
-}
-int ms_metrics_write(memstore *store, struct ms_text *out)
-{
-    ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
-                     "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
-    store_metrics_put_counts(out, store);
-    put_memory(out, store);
-    store_metrics_put_ttls(out, store);
-    put_window(out, store);
-    put_latencies(out, store);
-    store_metrics_put_hot_keys(out, store);
-    ms_text_put(out, "# EOF\n");
-    return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
-}
-
-/* lib/store/metrics_file.c */
-#ifndef MS_UTIL_LABEL_H
-#define MS_UTIL_LABEL_H
-#include <stdio.h>
-#include <string.h>
-#define MS_LABEL_CHARACTER 6
-static inline void ms_label_put_byte(char **out, char byte)
-{
-    *out += sprintf(*out, "\\\\x%02x", (unsigned char)byte);
-}
-static inline size_t ms_label_put_character(char **out, const char *text, size_t size)
-{
-    const size_t bytes = ms_utf8_character(text, size);
-    if (bytes == 0) {
-        ms_label_put_byte(out, *text);
-        return 1;
-    }
-    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
-        *(*out)++ = '\\';
-        *(*out)++ = *text == '\n' ? 'n' : *text;
-    } else {
-        memcpy(*out, text, bytes);
-        *out += bytes;
-    }
-    return bytes;
-}
-#endif
-#include <string.h>
-struct store_metrics_file_line {
-    const char *text;
-    size_t size;
-};
-static bool begins_with(struct store_metrics_file_line store_metrics_file_line, const char *with)
-{
-    const size_t size = strlen(with);
-    return store_metrics_file_line.size >= size && memcmp(store_metrics_file_line.text, with, size) == 0;
-}
-static bool ends_with(struct store_metrics_file_line store_metrics_file_line, const char *with)
-{
-    const size_t size = strlen(with);
-    return store_metrics_file_line.size >= size && memcmp(store_metrics_file_line.text + store_metrics_file_line.size - size, with, size) == 0;
-}
-static const char *suffix_of(struct store_metrics_file_line type)
-{
-    return ends_with(type, " counter\n") ? "_total" : ends_with(type, " info\n") ? "_info" : "";
-}
-static void put_about(struct ms_text *out, struct store_metrics_file_line store_metrics_file_line, const char *suffix)
-{
-    const size_t name = strlen("# TYPE ");
-    const char *const rest = memchr(store_metrics_file_line.text + name, ' ', store_metrics_file_line.size - name);
-    ms_text_add(out, store_metrics_file_line.text, (size_t)(rest - store_metrics_file_line.text));
-    ms_text_add(out, suffix, strlen(suffix));
-    if (ends_with(store_metrics_file_line, " info\n"))
-        ms_text_add(out, " gauge\n", 7);
-    else
-        ms_text_add(out, rest, (size_t)(store_metrics_file_line.text + store_metrics_file_line.size - rest));
-}
-static void put_name(struct ms_text *out, const char *name)
-{
-    const size_t size = strlen(name);
-    ms_text_add(out, "store=\"", 7);
-    for (size_t at = 0; at < size;) {
-        char form[MS_LABEL_CHARACTER], *end = form;
-        at += ms_label_put_character(&end, name + at, size - at);
-        ms_text_add(out, form, (size_t)(end - form));
-    }
-    ms_text_add(out, "\"", 1);
-}
-static void put_sample(struct ms_text *out, struct store_metrics_file_line store_metrics_file_line, const char *store_name)
-{
-    size_t name = 0;
-    while (store_metrics_file_line.text[name] != '{' && store_metrics_file_line.text[name] != ' ')
-        name++;
-    const bool has_labels = store_metrics_file_line.text[name] == '{';
-    ms_text_add(out, store_metrics_file_line.text, name);
-    if (store_name[0] != '\0') {
-        ms_text_add(out, "{", 1);
-        put_name(out, store_name);
-        ms_text_add(out, has_labels ? "," : "}", 1);
-        name += has_labels;
-    }
-    ms_text_add(out, store_metrics_file_line.text + name, store_metrics_file_line.size - name);
-}
-void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, struct ms_text *out)
-{
-    const char *suffix = "";
-    for (size_t at = 0; at < metrics->size;) {
-        const char *const text = metrics->data + at;
-        const char *const end = (const char *)memchr(text, '\n', metrics->size - at) + 1;
-        const struct store_metrics_file_line store_metrics_file_line = {text, (size_t)(end - text)};
-        if (begins_with(store_metrics_file_line, "# TYPE "))
-            suffix = suffix_of(store_metrics_file_line);
-        if (begins_with(store_metrics_file_line, "# TYPE ") || begins_with(store_metrics_file_line, "# HELP "))
-            put_about(out, store_metrics_file_line, suffix);
-        else if (!begins_with(store_metrics_file_line, "# EOF"))
-            put_sample(out, store_metrics_file_line, store_name);
-        at += store_metrics_file_line.size;
-    }
-}
-
-/* lib/store/metrics_keys.c */
-#include <string.h>
-static bool is_control(const char *text, size_t bytes)
-{
-    const unsigned char *const p = (const unsigned char *)text;
-    return bytes == 1 ? p[0] < ' ' || p[0] == 0x7f : bytes == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-}
-static size_t put_character(char **out, const char *text, size_t size)
-{
-    if (*text == '\n' || !is_control(text, ms_utf8_character(text, size)))
-        return ms_label_put_character(out, text, size);
-    ms_label_put_byte(out, *text);
-    return 1;
-}
-static size_t whole_characters(const char *key)
-{
-    static const unsigned char least[] = {[1] = 0xc0, [2] = 0xe0, [3] = 0xf0};
-    for (size_t left = 1; left < sizeof least; left++) {
-        const unsigned char byte = (unsigned char)key[MS_HOT_KEY_BYTES - left];
-        if ((byte & 0xc0) != 0x80)
-            return byte >= least[left] ? MS_HOT_KEY_BYTES - left : MS_HOT_KEY_BYTES;
-    }
-    return MS_HOT_KEY_BYTES;
-}
-static void put_label(char *out, const struct ms_hot_key *key)
-{
-    const bool is_cut = key->key_size > MS_HOT_KEY_BYTES;
-    const size_t size = is_cut ? whole_characters(key->key) : key->key_size;
-    for (size_t at = 0; at < size;)
-        at += put_character(&out, key->key + at, size - at);
-    memcpy(out, is_cut ? "\u2026" : "", is_cut ? 4 : 1);
-}
-#define ENOUGH_NOTED 100
-static uint32_t store_metrics_keys_add(struct ms_metrics_key *out, uint32_t count, const struct ms_hot_key *key,
-                    uint64_t noted)
-{
-    uint32_t at = 0;
-    put_label(out[count].label, key);
-    while (strcmp(out[at].label, out[count].label) != 0)
-        at++;
-    out[at].share = (double)key->count / (double)noted + (at < count ? out[at].share : 0);
-    return at < count ? count : count + 1;
-}
-uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS])
-{
-    struct ms_hot_key keys[MS_HOT_KEYS];
-    uint64_t noted;
-    const uint32_t found = ms_track_hot_keys(store, keys, &noted);
-    uint32_t count = 0;
-    for (uint32_t i = 0; noted >= ENOUGH_NOTED && i < found && count < MS_METRICS_KEYS; i++) {
-        if (keys[i].error <= keys[i].count / 2)
-            count = store_metrics_keys_add(out, count, &keys[i], noted);
-    }
-    if (store->settings.secure_wipe)
-        ms_mem_wipe(keys, sizeof keys);
-    return count;
-}
-
-/* lib/store/monitor.c */
-#include <string.h>
-#define READS_FOR_AN_ALERT 100
-#define WRITES_FOR_AN_ALERT 100
-#define LOADS_FOR_AN_ALERT 10
-#define SLOW_SHARE 0.01
-#define MILLIONTHS 1e6
-void ms_monitor_init(struct ms_monitor *monitor, bool is_on)
-{
-    *monitor = (struct ms_monitor){.is_on = is_on};
-    ms_mutex_init(&monitor->lock, MS_RANK_MONITOR);
-    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
-}
-void ms_monitor_fini(struct ms_monitor *monitor)
-{
-    ms_mutex_destroy(&monitor->lock);
-}
-static void sum_up(memstore *store, struct ms_monitor_sums *sums)
-{
-    ms_counters_sum_all(&store->counters, sums->counts);
-    sums->measured = sums->slow = 0;
-    if (store->latency.histograms != NULL)
-        ms_latency_totals(&store->latency, &sums->measured, &sums->slow);
-}
-static uint64_t less(uint64_t now, uint64_t before)
-{
-    return now > before ? now - before : 0;
-}
-static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums *before)
-{
-    for (int i = 0; i < MS_COUNTERS; i++)
-        sums->counts[i] = less(sums->counts[i], before->counts[i]);
-    sums->measured = less(sums->measured, before->measured);
-    sums->slow = less(sums->slow, before->slow);
-}
-static double hit_rate_of(const struct ms_monitor_sums *sums)
-{
-    const uint64_t reads = sums->counts[MS_COUNT_READS];
-    const uint64_t misses = sums->counts[MS_COUNT_MISSES];
-    return reads > misses ? (double)(reads - misses) / (double)reads : 0;
-}
-struct shares {
-    double used, pinned;
-};
-static struct shares shares_of(memstore *store)
-{
-    memstore_memory_stats memory = {0};
-    if (!ms_setting_of(&store->settings, track_memory_usage))
-        return (struct shares){0};
-    ms_store_measure_memory(store, &memory);
-    const double limit = memory.limit != 0 ? (double)memory.limit : 1;
-    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
-                           (double)memory.pinned / limit};
-}
-static uint64_t writes_of(const struct ms_monitor_sums *sums)
-{
-    return sums->counts[MS_COUNT_SETS] + ms_counts_from_to(sums->counts, MS_COUNT_REJECTED_FULL,
-                                                           MS_COUNT_REJECTED_SHARD_OVERFLOW);
-}
-static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
-{
-    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
-    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
-}
-static uint64_t loads_of(const struct ms_monitor_sums *sums)
-{
-    return sums->counts[MS_COUNT_LOADS] + sums->counts[MS_COUNT_ABSENT_LOADED] +
-           sums->counts[MS_COUNT_LOAD_FAILURES];
-}
-static double load_failures_of(const struct ms_monitor_sums *sums)
-{
-    const uint64_t loads = loads_of(sums);
-    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
-}
-struct verdict {
-    double value, threshold;
-    bool raise, clear;
-};
-const char *ms_monitor_alert_name(uint64_t alert)
-{
-    switch (alert) {
-    case MEMSTORE_ALERT_HIT_RATE:
-        return "hit_rate";
-    case MEMSTORE_ALERT_MEMORY_USAGE:
-        return "memory_usage";
-    case MEMSTORE_ALERT_LATENCY:
-        return "latency";
-    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
-        return "reclaim_pressure";
-    case MEMSTORE_ALERT_LOAD_FAILURES:
-        return "load_failures";
-    case MEMSTORE_ALERT_PINNED:
-        return "pinned";
-    case MEMSTORE_ALERT_BREAKER:
-        return "breaker";
-    default:
-        return NULL;
-    }
-}
-static void switch_alert(memstore *store, const struct ms_alert_note *note)
-{
-    store->monitor.alerts ^= note->alert;
-    store->monitor.alerts_raised += note->raised;
-    ms_tell_alert(store, note);
-}
-static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
-{
-    const bool raised = (store->monitor.alerts & alert) != 0;
-    if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
-        return;
-    const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
-    ms_notify_alert(store, &note);
-    switch_alert(store, &note);
-}
-static double lesser(double a, double b)
-{
-    return a < b ? a : b;
-}
-static void judge_above(memstore *store, enum memstore_alert alert, double value,
-                        uint32_t threshold_millionths, bool telling)
-{
-    const double threshold = threshold_millionths / MILLIONTHS;
-    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold - lesser(hysteresis, threshold / 2);
-    const struct verdict verdict = {value, threshold,
-                                    threshold != 0 && telling && value > threshold,
-                                    threshold == 0 || (telling && value <= back)};
-    set_alert(store, alert, &verdict);
-}
-static void judge_hit_rate(memstore *store)
-{
-    const struct ms_settings *settings = &store->settings;
-    const struct ms_monitor_sums *window = &store->monitor.window;
-    const bool tracked = ms_setting_of(settings, track_hit_rate);
-    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
-    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
-    const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
-    const double rate = hit_rate_of(window);
-    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
-    const struct verdict verdict = {rate, threshold, telling && rate < threshold,
-                                    threshold == 0 || (telling && rate >= back)};
-    set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
-}
-static void judge_latency(memstore *store)
-{
-    const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
-    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
-    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
-                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
-                                    off || (measured != 0 && slow * 200 <= measured)};
-    set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
-}
-static void clear_alerts(memstore *store)
-{
-    static const struct verdict off = {.clear = true};
-    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
-        if (alert != MEMSTORE_ALERT_BREAKER)
-            set_alert(store, (enum memstore_alert)alert, &off);
-    }
-}
-static uint32_t open_breakers(memstore *store)
-{
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
-}
-static void judge_breakers(memstore *store)
-{
-    const uint32_t open = open_breakers(store);
-    const struct verdict verdict = {open != 0, 0, open != 0, open == 0};
-    set_alert(store, MEMSTORE_ALERT_BREAKER, &verdict);
-}
-static void store_monitor_judge(memstore *store)
-{
-    const struct ms_settings *settings = &store->settings;
-    const struct ms_monitor *monitor = &store->monitor;
-    const struct ms_monitor_sums *window = &monitor->window;
-    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
-    judge_hit_rate(store);
-    judge_latency(store);
-    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
-                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
-                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
-                ms_setting_of(settings, reclaim_pressure_threshold),
-                writes_of(window) >= WRITES_FOR_AN_ALERT);
-    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
-                ms_setting_of(settings, load_failure_threshold),
-                loads_of(window) >= LOADS_FOR_AN_ALERT);
-    judge_breakers(store);
-}
-static double openness_after(enum ms_breaker_change change)
-{
-    return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
-}
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
-{
-    struct ms_monitor *monitor = &store->monitor;
-    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
-        return;
-    ms_mutex_lock(&monitor->lock);
-    const uint32_t open = open_breakers(store);
-    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
-    const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
-    ms_tell_breaker(store, change, open);
-    ms_notify_alert(store, &note);
-    if (raised != was_raised)
-        switch_alert(store, &note);
-    ms_mutex_unlock(&monitor->lock);
-}
-static bool store_monitor_is_over(memstore *store, int64_t now)
-{
-    return now - ms_load_relaxed(&store->monitor.began_ms) >=
-           ms_setting_of(&store->settings, metrics_interval);
-}
-static void begin_windows_locked(memstore *store)
-{
-    struct ms_monitor *monitor = &store->monitor;
-    sum_up(store, &monitor->base);
-    monitor->has_window = false;
-    monitor->memory_usage = monitor->pinned = 0;
-    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
-}
-static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
-{
-    struct ms_monitor *monitor = &store->monitor;
-    struct ms_monitor_sums sums;
-    sum_up(store, &sums);
-    monitor->window = sums;
-    subtract(&monitor->window, &monitor->base);
-    monitor->base = sums;
-    monitor->length_ms = now - ms_load_relaxed(&monitor->began_ms);
-    monitor->memory_usage = shares->used;
-    monitor->pinned = shares->pinned;
-    monitor->has_window = true;
-    ms_store_relaxed(&monitor->began_ms, now);
-    store_monitor_judge(store);
-}
-void ms_monitor_look(memstore *store)
-{
-    const int64_t now = ms_clock_exact_ms();
-    if (!ms_setting_of(&store->settings, enable_metrics) || !store_monitor_is_over(store, now))
-        return;
-    const struct shares shares = shares_of(store);
-    ms_mutex_lock(&store->monitor.lock);
-    if (store_monitor_is_over(store, now) && store->monitor.is_on)
-        end_window_locked(store, now, &shares);
-    ms_mutex_unlock(&store->monitor.lock);
-}
-void ms_monitor_reconfigured(memstore *store)
-{
-    struct ms_monitor *monitor = &store->monitor;
-    const bool is_on = ms_setting_of(&store->settings, enable_metrics);
-    ms_mutex_lock(&monitor->lock);
-    if (!is_on)
-        clear_alerts(store);
-    else if (!monitor->is_on)
-        begin_windows_locked(store);
-    monitor->is_on = is_on;
-    ms_mutex_unlock(&monitor->lock);
-}
-int64_t ms_monitor_when(memstore *store, int64_t now_us)
-{
-    if (!ms_setting_of(&store->settings, enable_metrics))
-        return INT64_MAX;
-    const int64_t left = ms_load_relaxed(&store->monitor.began_ms) +
-                         ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
-    return left > 0 ? now_us + left * 1000 : now_us;
-}
-static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memstore_rates *out)
-{
-    const uint64_t *const counts = sums->counts;
-    out->window_seconds = seconds;
-    out->hits = (double)less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
-    out->misses = (double)counts[MS_COUNT_MISSES] / seconds;
-    out->sets = (double)counts[MS_COUNT_SETS] / seconds;
-    out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
-    out->evictions = (double)counts[MS_COUNT_EVICTIONS] / seconds;
-    out->expirations = (double)counts[MS_COUNT_EXPIRATIONS] / seconds;
-    out->rejected = (double)ms_counts_from_to(counts, MS_COUNT_REJECTED_TOO_LARGE,
-                                              MS_COUNT_REJECTED_NOT_A_NUMBER) /
-                    seconds;
-    out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
-    out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
-    out->updates = (double)counts[MS_COUNT_UPDATES] / seconds;
-    out->loads = (double)counts[MS_COUNT_LOADS] / seconds;
-    out->load_failures = (double)counts[MS_COUNT_LOAD_FAILURES] / seconds;
-    out->stale_served = (double)counts[MS_COUNT_STALE_SERVED] / seconds;
-}
-int ms_monitor_rates(memstore *store, memstore_rates *out)
-{
-    struct ms_monitor *monitor = &store->monitor;
-    struct ms_monitor_sums sums;
-    if (!ms_setting_of(&store->settings, enable_metrics))
-        return MEMSTORE_ERR_UNSUPPORTED;
-    ms_monitor_look(store);
-    ms_mutex_lock(&monitor->lock);
-    int64_t length = monitor->length_ms;
-    sums = monitor->window;
-    if (!monitor->has_window) {
-        length = ms_clock_exact_ms() - ms_load_relaxed(&monitor->began_ms);
-        sum_up(store, &sums);
-        subtract(&sums, &monitor->base);
-    }
-    out->memory_usage = monitor->memory_usage;
-    out->pinned = monitor->pinned;
-    out->alerts = monitor->alerts;
-    out->alerts_raised = monitor->alerts_raised;
-    ms_mutex_unlock(&monitor->lock);
-    if (length > 0)
-        fill_rates(&sums, (double)length / 1000, out);
-    if (length > 0 && ms_setting_of(&store->settings, track_hit_rate))
-        out->hit_rate = hit_rate_of(&sums);
-    out->reclaim_pressure = reclaim_pressure_of(&sums);
-    out->load_failure_rate = load_failures_of(&sums);
-    return MEMSTORE_OK;
-}
-void ms_monitor_forget_latencies(memstore *store)
-{
-    ms_mutex_lock(&store->monitor.lock);
-    ms_latency_clear(&store->latency);
-    store->monitor.base.measured = store->monitor.base.slow = 0;
-    ms_mutex_unlock(&store->monitor.lock);
-}
-
-/* lib/store/news.c */
-#define BITS_PER_ENTRY 16
-#define LEAST_BITS_LOG2 16
-#define MOST_BITS_LOG2 27
-#define MOST_PATTERNS 64
-void ms_news_init(struct ms_news_list *list)
-{
-    ms_mutex_init(&list->lock, MS_RANK_CAPTURES);
-}
-void ms_news_fini(struct ms_news_list *list)
-{
-    ms_mutex_destroy(&list->lock);
-}
-void ms_news_forget_threads(struct ms_news_list *list)
-{
-    struct ms_news *own = ms_load_relaxed(&list->first);
-    while (own != NULL && own->thread != ms_thread_serial())
-        own = ms_load_relaxed(&own->next);
-    ms_store_relaxed(&list->first, own);
-    for (; own != NULL; own = ms_load_relaxed(&own->next)) {
-        struct ms_news *next = ms_load_relaxed(&own->next);
-        while (next != NULL && next->thread != ms_thread_serial())
-            next = ms_load_relaxed(&next->next);
-        ms_store_relaxed(&own->next, next);
-    }
-}
-static unsigned bits_log2_for(uint64_t entries)
-{
-    unsigned log2 = LEAST_BITS_LOG2;
-    while (log2 < MOST_BITS_LOG2 && (UINT64_C(1) << log2) / BITS_PER_ENTRY < entries)
-        log2++;
-    return log2;
-}
-struct ms_news *ms_news_begin(memstore *store, uint64_t entries)
-{
-    struct ms_news_list *const list = &store->news;
-    const unsigned log2 = bits_log2_for(entries);
-    struct ms_news *const news = ms_mem_alloc(sizeof *news + (UINT64_C(1) << log2) / 8);
-    if (news == NULL)
-        return NULL;
-    news->thread = ms_thread_serial();
-    news->shift = 64 - log2;
-    ms_mutex_lock(&list->lock);
-    ms_store_relaxed(&news->next, ms_load_relaxed(&list->first));
-    ms_store_release(&list->first, news);
-    ms_mutex_unlock(&list->lock);
-    return news;
-}
-static void unlist(struct ms_news_list *list, const struct ms_news *news)
-{
-    _Atomic(struct ms_news *) *at = &list->first;
-    ms_mutex_lock(&list->lock);
-    while (ms_load_relaxed(at) != news)
-        at = &ms_load_relaxed(at)->next;
-    ms_store_release(at, ms_load_relaxed(&news->next));
-    ms_mutex_unlock(&list->lock);
-}
-void ms_news_end(memstore *store, struct ms_news *news)
-{
-    unlist(&store->news, news);
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        ms_mutex_lock(&store->index.shards[shard].lock);
-        ms_mutex_unlock(&store->index.shards[shard].lock);
-    }
-    struct ms_news_pattern *pattern = ms_load_relaxed(&news->patterns);
-    while (pattern != NULL) {
-        struct ms_news_pattern *const next = pattern->next;
-        ms_mem_free_wiped(pattern, store->settings.secure_wipe);
-        pattern = next;
-    }
-    ms_mem_free(news);
-}
-static uint64_t bit_of(const struct ms_news *news, uint64_t hash)
-{
-    return ms_mix64(hash) >> news->shift;
-}
-static void store_news_note(struct ms_news *news, uint64_t hash)
-{
-    const uint64_t bit = bit_of(news, hash);
-    atomic_uint_least64_t *const word = &news->bits[bit / 64];
-    const uint64_t mask = UINT64_C(1) << bit % 64;
-    if (!ms_load_relaxed(&news->any))
-        ms_store_relaxed(&news->any, true);
-    if ((ms_load_relaxed(word) & mask) == 0)
-        ms_or_relaxed(word, mask);
-}
-void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
-{
-    struct ms_news *news = ms_load_acquire(&list->first);
-    for (; news != NULL; news = ms_load_acquire(&news->next))
-        store_news_note(news, hash);
-}
-void ms_news_note_all(struct ms_news_list *list)
-{
-    struct ms_news *news = ms_load_acquire(&list->first);
-    for (; news != NULL; news = ms_load_acquire(&news->next))
-        ms_store_relaxed(&news->all, true);
-}
-static void note_pattern_locked(struct ms_news *news, const char *bytes, size_t size)
-{
-    struct ms_news_pattern *const pattern =
-        news->pattern_count < MOST_PATTERNS ? ms_mem_alloc(sizeof *pattern + size) : NULL;
-    if (pattern == NULL) {
-        ms_store_relaxed(&news->all, true);
-        return;
-    }
-    pattern->size = size;
-    memcpy(pattern->bytes, bytes, size);
-    pattern->next = ms_load_relaxed(&news->patterns);
-    news->pattern_count++;
-    ms_store_release(&news->patterns, pattern);
-}
-static int pass_through_shards(memstore *store, int64_t deadline)
-{
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        ms_mutex *const lock = &store->index.shards[shard].lock;
-        if (!ms_mutex_lock_until(lock, deadline))
-            return MEMSTORE_ERR_LOCK_TIMEOUT;
-        ms_mutex_unlock(lock);
-    }
-    return MEMSTORE_OK;
-}
-int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size)
-{
-    struct ms_news_list *const list = &store->news;
-    if (!ms_news_are_wanted(list))
-        return MEMSTORE_OK;
-    ms_mutex_lock(&list->lock);
-    struct ms_news *news = ms_load_relaxed(&list->first);
-    for (; news != NULL; news = ms_load_relaxed(&news->next))
-        note_pattern_locked(news, pattern, pattern_size);
-    ms_mutex_unlock(&list->lock);
-    return pass_through_shards(store, ms_store_deadline(store));
-}
-static bool matches_any(const struct ms_news *news, const memstore_key *key)
-{
-    const struct ms_news_pattern *pattern = ms_load_acquire(&news->patterns);
-    while (pattern != NULL && !ms_glob_match(pattern->bytes, pattern->size, key->data, key->size))
-        pattern = pattern->next;
-    return pattern != NULL;
-}
-bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash)
-{
-    const uint64_t bit = bit_of(news, hash);
-    if (ms_load_relaxed(&news->any) &&
-        (ms_load_relaxed(&news->bits[bit / 64]) >> bit % 64 & 1) != 0)
-        return true;
-    return ms_load_relaxed(&news->all) || matches_any(news, key);
-}
-
-/* lib/store/notify.c */
-#include <stdio.h>
-#define ALLOWANCE_DIVISOR 16
-#define ALLOWANCE_MOST (UINT64_C(16) << 20)
-#define SEGMENTS_LEFT (MS_ARENA_MIN_SEGMENTS / 2)
-static void push(memstore *store, const struct ms_event_note *note)
-{
-    const uint64_t lost = ms_events_push(&store->events, note);
-    if (ms_unlikely(lost != 0))
-        ms_tell_events_dropped(store, lost);
-}
-void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_t kind)
-{
-    const int64_t expiry = ms_found_expiry(found);
-    const struct ms_event_note note = {
-        .kind = kind,
-        .segment = found->segment->is_solo ? found->segment : NULL,
-        .key = found->parts.key,
-        .value = found->parts.value,
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = ms_found_version(store, found),
-        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_offset_ms(),
-    };
-    push(store, &note);
-}
-void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
-{
-    const struct ms_event_note note = {
-        .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
-    if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
-        push(store, &note);
-}
-uint64_t ms_notify_allowance(const struct ms_settings *settings)
-{
-    const uint64_t share = settings->limit / ALLOWANCE_DIVISOR;
-    if (settings->event_memory != 0)
-        return settings->event_memory;
-    return share < ALLOWANCE_MOST ? share : ALLOWANCE_MOST;
-}
-static bool can_be_had(memstore *store, uint64_t bytes)
-{
-    struct ms_arena *arena = &store->arena;
-    return ms_room_that_stays(store) + ms_arena_pinned(arena) + bytes +
-               ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
-           ms_budget_limit(&arena->budget);
-}
-static int fund(memstore *store)
-{
-    struct ms_budget *budget = &store->arena.budget;
-    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
-    const uint64_t bytes = ms_events_uncharged(&store->events);
-    const int64_t deadline = ms_store_deadline(store);
-    struct ms_budget_mark asked = ms_budget_mark(budget);
-    if (bytes == 0)
-        return MEMSTORE_OK;
-    while (!ms_budget_charge(budget, bytes, spare)) {
-        const int status = can_be_had(store, bytes)
-                               ? ms_room_make_to_charge(store, bytes, deadline, &asked)
-                               : MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        if (status != MEMSTORE_OK)
-            return status;
-    }
-    ms_events_fund(&store->events, bytes);
-    return MEMSTORE_OK;
-}
-int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
-{
-    ms_events_allow(&store->events, ms_notify_allowance(settings));
-    return ms_events_are_subscribed(&store->events) ? fund(store) : MEMSTORE_OK;
-}
-static void say_why_not(int status, char why[static MS_WHY_SIZE])
-{
-    snprintf(why, MS_WHY_SIZE, "%s",
-             status == MEMSTORE_ERR_CACHE_FULL ? "so much is not free, and eviction is none"
-             : status == MEMSTORE_ERR_MEMORY_EXHAUSTED
-                 ? "views, the index and what the store needs for itself leave no room for it"
-                 : "so much was not had within performance.lock_timeout");
-}
-int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
-{
-    const struct ms_settings *const now = &store->settings;
-    if (ms_notify_allowance(next) <= ms_notify_allowance(now))
-        return MEMSTORE_OK;
-    const int status = ms_notify_reconfigured(store, next);
-    if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
-        return MEMSTORE_OK;
-    say_why_not(status, why);
-    return status;
-}
-uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next)
-{
-    const uint64_t wanted = ms_notify_allowance(next), charged = ms_events_charged(&store->events);
-    return ms_events_are_subscribed(&store->events) && wanted > charged ? wanted - charged : 0;
-}
-void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes)
-{
-    ms_events_allow(&store->events, ms_notify_allowance(next));
-    ms_events_fund(&store->events, bytes);
-}
-void ms_notify_take_back(memstore *store)
-{
-    ms_events_allow(&store->events, ms_notify_allowance(&store->settings));
-}
-int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
-                        void *context, memstore_subscription **out)
-{
-    memstore_subscription *subscription =
-        ms_events_subscribe(&store->events, mask, limit, fn, context);
-    if (subscription == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    const int status = fund(store);
-    if (status != MEMSTORE_OK) {
-        ms_subscription_abandon(subscription);
-        return status;
-    }
-    ms_subscription_open(subscription);
-    *out = subscription;
-    return MEMSTORE_OK;
-}
-
-/* lib/store/pass.c */
-void ms_passes_init(struct ms_passes *passes)
-{
-    *passes = (struct ms_passes){.made = NULL};
-    ms_mutex_init(&passes->lock, MS_RANK_PASSES);
-}
-void ms_passes_fini(struct ms_passes *passes)
-{
-    while (passes->made != NULL) {
-        struct ms_pass *next = passes->made->next_made;
-        ms_mem_free(passes->made);
-        passes->made = next;
-    }
-    ms_mutex_destroy(&passes->lock);
-}
-static void push_free_locked(struct ms_passes *passes, struct ms_pass *pass)
-{
-    pass->next_free = passes->free;
-    passes->free = pass;
-}
-static struct ms_pass *pop_free(struct ms_passes *passes)
-{
-    ms_mutex_lock(&passes->lock);
-    struct ms_pass *pass = passes->free;
-    if (pass != NULL)
-        passes->free = pass->next_free;
-    ms_mutex_unlock(&passes->lock);
-    return pass;
-}
-struct ms_pass *ms_pass_take(struct ms_passes *passes)
-{
-    struct ms_pass *pass = pop_free(passes);
-    if (pass != NULL || (pass = ms_mem_alloc(sizeof *pass)) == NULL)
-        return pass;
-    pass->owner = passes;
-    ms_mutex_lock(&passes->lock);
-    pass->next_made = passes->made;
-    passes->made = pass;
-    ms_mutex_unlock(&passes->lock);
-    return pass;
-}
-void ms_pass_give(struct ms_pass *pass, memstore_view *view)
-{
-    pass->holder = ms_thread_serial();
-    ms_store_release(&pass->pin, view->pin);
-    view->pin = (void *)((uintptr_t)pass | 1);
-}
-struct ms_pass *ms_pass_withdraw(memstore_view *view)
-{
-    struct ms_pass *pass = (struct ms_pass *)((uintptr_t)view->pin & ~(uintptr_t)1);
-    view->pin = ms_load_relaxed(&pass->pin);
-    return pass;
-}
-void ms_pass_put(struct ms_pass *pass)
-{
-    struct ms_passes *passes = pass->owner;
-    ms_mutex_lock(&passes->lock);
-    ms_store_relaxed(&pass->pin, NULL);
-    push_free_locked(passes, pass);
-    ms_mutex_unlock(&passes->lock);
-}
-uint32_t ms_passes_recount(struct ms_passes *passes)
-{
-    uint32_t own = 0;
-    passes->free = NULL;
-    for (struct ms_pass *pass = passes->made; pass != NULL; pass = pass->next_made) {
-        if (ms_load_relaxed(&pass->pin) == NULL)
-            push_free_locked(passes, pass);
-        else if (pass->holder == ms_thread_serial())
-            own++;
-        else
-            pass->holder = 0;
-    }
-    return own;
-}
-
-/* lib/store/read.c */
-#ifndef MS_STORE_READING_H
-#define MS_STORE_READING_H
+/* lib/store/read/read.c */
+#ifndef MS_STORE_READ_READING_H
+#define MS_STORE_READ_READING_H
 static inline void ms_read_count(memstore *store)
 {
     ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
@@ -24732,7 +22680,7 @@ MS_ALWAYS_INLINE ms_place find_hashed(const memstore *store, uint64_t hash, cons
     const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
     return ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
 }
-MS_ALWAYS_INLINE ms_place store_read_find(const memstore *store, const void *key, size_t key_size)
+MS_ALWAYS_INLINE ms_place store_read_read_find(const memstore *store, const void *key, size_t key_size)
 {
     return find_hashed(store, ms_store_hash(store, key, key_size), key, key_size);
 }
@@ -24899,7 +22847,7 @@ MS_NOINLINE int ms_get_followed_any(memstore *store, const void *key, size_t key
     const uint64_t n = ms_latency_turn++;
     const bool by_turn = ms_track_is_turn(store, n);
     const bool timed =
-        (ms_store_bounds(store) & MS_BOUNDS_MEASURED) != 0 && ms_latency_is_sampled(n);
+        (ms_store_diverts(store) & MS_DIVERT_MEASURED) != 0 && ms_latency_is_sampled(n);
     const uint64_t hash = ms_store_hash(store, key, key_size);
     if (by_turn || ms_track_follows(store, hash))
         return get_noted(store, key, key_size, buf, cap, value_size, by_turn, timed);
@@ -24912,7 +22860,7 @@ static MS_NOINLINE int get_otherwise(memstore *store, const void *key, size_t ke
                                      size_t cap, size_t *value_size)
 {
     if ((ms_quick_hot(store) & MS_HOT_MEASURED) != 0) {
-        if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+        if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
             return ms_get_followed_any(store, key, key_size, buf, cap, value_size);
         return ms_measuring_is_turn(store)
                    ? ms_get_timed(store, key, key_size, buf, cap, value_size)
@@ -24933,7 +22881,7 @@ MS_NOINLINE int ms_get_first(memstore *store, const void *key, size_t key_size, 
     if (status != MEMSTORE_ERR_CACHE_CLOSED)
         ms_get_tell(value_size, size);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET, start);
-    if ((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
+    if ((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
         ms_track_any_read(store, key, key_size, status, size);
     return status;
 }
@@ -24968,7 +22916,7 @@ static MS_NOINLINE int has_whole(memstore *store, const void *key, size_t key_si
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return refused_closed();
-    ms_place place = store_read_find(store, key, key_size);
+    ms_place place = store_read_read_find(store, key, key_size);
     const bool live = place != MS_PLACE_NONE &&
                       (ms_lookup_is_live(store, place, ms_arena_entry(&store->arena, place)) ||
                        ms_lookup_renewed(store, key, key_size, &place));
@@ -25101,33 +23049,2132 @@ int ms_store_get_created(memstore *store, const void *key, size_t key_size, int6
     return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
 }
 
-/* lib/store/reclaim.c */
-#define store_reclaim_GROUP 16
+/* lib/store/read/view.c */
+#define UNIX_OFFSET_LIFE_MS 100
+static int64_t unix_offset(memstore *store, int64_t now)
+{
+    int64_t fake_monotonic, fake_unix;
+    if (now - ms_load_acquire(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
+        ms_testing_clock(&fake_monotonic, &fake_unix)) {
+        ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
+        ms_store_release(&store->unix_offset_read, now);
+    }
+    return ms_load_relaxed(&store->unix_offset);
+}
+int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
+{
+    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store, ms_clock_coarse_ms());
+}
+#define VIEWS_UNTIL_PINS 1024
+static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
+{
+    if (own->pins != NULL)
+        return own->pins;
+    if (own->views_until_pins != 0) {
+        own->views_until_pins--;
+        return NULL;
+    }
+    own->views_until_pins = VIEWS_UNTIL_PINS - 1;
+    own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
+    return own->pins;
+}
+static struct ms_pin_row *row_for(memstore *store, const struct ms_segment *segment)
+{
+    struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
+    return own == NULL || segment->is_solo ? NULL : row_of(store, own);
+}
+void *ms_store_pin(memstore *store, struct ms_segment *segment)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
+    return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
+                       : ms_pin_take_shared(segment);
+}
+static void *hold(memstore *store, struct ms_segment *segment, const struct ms_entry *entry)
+{
+    struct ms_pin_row *const row = row_for(store, segment);
+    return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
+}
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    const int64_t expiry = ms_found_expiry(found);
+    out->pin = hold(store, found->segment, found->entry);
+    ms_found_mark_versioned(found);
+    out->data = found->parts.value;
+    out->size = found->parts.value_size;
+    out->version = ms_found_version(store, found);
+    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+}
+static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_found found;
+    *out = (memstore_view){0};
+    ms_rcu_read_lock();
+    if (ms_unlikely(ms_store_is_closed(store)))
+        return ms_read_refused(store);
+    if (!ms_lookup_live(store, key, key_size, hash, &found))
+        return ms_read_missed(store);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    ms_eviction_touch(store->touch, &store->eviction, found.entry);
+    ms_slide_read(store, key, key_size, found.place);
+    ms_view_of(store, &found, out);
+    ms_rcu_read_unlock();
+    return MEMSTORE_OK;
+}
+static size_t size_of_view(int status, const memstore_view *view)
+{
+    return status == MEMSTORE_OK ? view->size : 0;
+}
+static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key_size,
+                                    memstore_view *out)
+{
+    ms_read_count(store);
+    const int status = get_view_whole(store, key, key_size, out);
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, status, size_of_view(status, out));
+    return status;
+}
+static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
+                                      memstore_view *out)
+{
+    if (!ms_reader_is_prepared(ms_reader_current()))
+        ms_reader_prepare();
+    return get_any_view(store, key, key_size, out);
+}
+static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size_t key_size,
+                                          memstore_view *out)
+{
+    ms_reader_leave(ms_reader_current());
+    return get_view_whole(store, key, key_size, out);
+}
+static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
+                                              memstore_view *out)
+{
+    ms_reader_leave(ms_reader_current());
+    return get_any_view(store, key, key_size, out);
+}
+static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, memstore_view *out)
+{
+    const size_t offset = (size_t)((const char *)entry - store->arena.base);
+    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
+    out->pin = hold(store, segment, entry);
+    ms_quick_touch_viewed(entry);
+    out->version = ms_segment_version(segment, entry, store->granule_shift);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, memstore_view *out)
+{
+    void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
+    if (ms_unlikely(pin == NULL))
+        return hold_elsewhere(store, found.entry, out);
+    out->pin = pin;
+    ms_reader_leave(reader);
+    return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
+                                        struct ms_entry *entry, memstore_view *out)
+{
+    struct ms_found found;
+    ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
+    if (ms_has_expired(ms_found_expiry(&found)))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_eviction_touch(store->touch, &store->eviction, entry);
+    ms_view_of(store, &found, out);
+    ms_reader_leave(ms_reader_current());
+    return MEMSTORE_OK;
+}
+static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
+                                         struct ms_entry *entry, memstore_view *out)
+{
+    const uint64_t head = ms_quick_head(entry);
+    const int64_t expiry = ms_quick_expiry(store, entry, head);
+    const int64_t now = ms_clock_coarse_ms();
+    if (!ms_quick_lasts(expiry, now))
+        return get_expired_view(store, key, key_size, entry, out);
+    out->data = (const char *)(entry + 1) + key_size;
+    out->size = ms_quick_value_size(head);
+    out->expires_at_ms = expiry + unix_offset(store, now);
+    return hold_found(store, ms_quick_hot(store), ms_reader_current(),
+                      (struct ms_quick_found){entry, head}, out);
+}
+MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
+{
+    if (ms_unlikely(found.entry == NULL))
+        return leave_and_get_view(store, key, key_size, out);
+    ms_testing_reach(MS_POINT_READ_KEPT);
+    if (ms_unlikely(!ms_quick_never_expires(found.head)))
+        return get_expiring_view(store, key, key_size, found.entry, out);
+    out->data = (const char *)(found.entry + 1) + key_size;
+    out->size = ms_quick_value_size(found.head);
+    out->expires_at_ms = 0;
+    return hold_found(store, hot, reader, found, out);
+}
+static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
+                          bool by_turn)
+{
+    const int status = leave_and_get_view(store, key, key_size, out);
+    ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
+    return status;
+}
+static MS_NOINLINE int get_view_by_turn(memstore *store, const void *key, size_t key_size,
+                                        memstore_view *out)
+{
+    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
+    return get_view_noted(store, key, key_size, out, by_turn);
+}
+static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
+                                         memstore_view *out)
+{
+    const uint64_t hot = ms_quick_hot(store);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    const struct ms_quick_found found = ms_quick_find_hashed(store, hot, quick, hash);
+    if (found.entry == NULL || !ms_quick_never_expires(found.head) ||
+        !ms_track_try_hit(store, hash, key_size, ms_quick_value_size(found.head)))
+        return get_view_noted(store, key, key_size, out, false);
+    return view_found(store, hot, ms_reader_current(), found, key, key_size, out);
+}
+MS_ALWAYS_INLINE int get_view_following(memstore *store, uint64_t hot, ms_reader reader,
+                                        const void *key, size_t key_size, memstore_view *out)
+{
+    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
+    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
+    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
+        return get_view_by_turn(store, key, key_size, out);
+    const struct ms_quick_key quick = ms_quick_key(key, key_size);
+    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
+    if (ms_track_follows(store, hash))
+        return get_view_followed(store, key, key_size, out);
+    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
+                      key_size, out);
+}
+int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
+{
+    const ms_reader reader = ms_reader_current();
+    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
+        return get_view_first(store, key, key_size, out);
+    const uint64_t hot = ms_quick_hot(store);
+    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
+        if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
+            return get_view_following(store, hot, reader, key, key_size, out);
+        if (!ms_is_quick_measured(hot, key_size) ||
+            (ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0)
+            return leave_and_get_any_view(store, key, key_size, out);
+    }
+    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
+    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
+                      key_size, out);
+}
+void ms_view_share(const memstore_view *view, memstore_view *out)
+{
+    *out = *view;
+    if (ms_view_is_kept(view)) {
+        ms_kept_share(view);
+    } else if (view->pin != NULL) {
+        out->pin = ms_pin_share(view->pin);
+    }
+}
+void ms_view_give_back_other(memstore_view *view)
+{
+    if (ms_likely(((uintptr_t)view->pin & MS_VIEW_MARKS) == 0)) {
+        ms_view_release(view);
+    } else if (ms_view_is_kept(view)) {
+        ms_kept_release(view);
+        *view = (memstore_view){0};
+    } else if (ms_view_has_pass(view)) {
+        ms_admission_release(view);
+    } else {
+        ms_event_view_release(view);
+    }
+}
+void ms_view_release(memstore_view *view)
+{
+    if (view->pin != NULL)
+        ms_pin_release(view->pin);
+    *view = (memstore_view){0};
+}
+
+/* lib/store/read/view_pass.c */
+void ms_view_passes_init(struct ms_view_passes *passes)
+{
+    *passes = (struct ms_view_passes){.made = NULL};
+    ms_mutex_init(&passes->lock, MS_RANK_PASSES);
+}
+void ms_view_passes_fini(struct ms_view_passes *passes)
+{
+    while (passes->made != NULL) {
+        struct ms_view_pass *next = passes->made->next_made;
+        ms_mem_free(passes->made);
+        passes->made = next;
+    }
+    ms_mutex_destroy(&passes->lock);
+}
+static void push_free_locked(struct ms_view_passes *passes, struct ms_view_pass *pass)
+{
+    pass->next_free = passes->free;
+    passes->free = pass;
+}
+static struct ms_view_pass *pop_free(struct ms_view_passes *passes)
+{
+    ms_mutex_lock(&passes->lock);
+    struct ms_view_pass *pass = passes->free;
+    if (pass != NULL)
+        passes->free = pass->next_free;
+    ms_mutex_unlock(&passes->lock);
+    return pass;
+}
+struct ms_view_pass *ms_view_pass_take(struct ms_view_passes *passes)
+{
+    struct ms_view_pass *pass = pop_free(passes);
+    if (pass != NULL || (pass = ms_mem_alloc(sizeof *pass)) == NULL)
+        return pass;
+    pass->owner = passes;
+    ms_mutex_lock(&passes->lock);
+    pass->next_made = passes->made;
+    passes->made = pass;
+    ms_mutex_unlock(&passes->lock);
+    return pass;
+}
+void ms_view_pass_give(struct ms_view_pass *pass, memstore_view *view)
+{
+    pass->holder = ms_thread_serial();
+    ms_store_release(&pass->pin, view->pin);
+    view->pin = (void *)((uintptr_t)pass | 1);
+}
+struct ms_view_pass *ms_view_pass_withdraw(memstore_view *view)
+{
+    struct ms_view_pass *pass = (struct ms_view_pass *)((uintptr_t)view->pin & ~(uintptr_t)1);
+    view->pin = ms_load_relaxed(&pass->pin);
+    return pass;
+}
+void ms_view_pass_put(struct ms_view_pass *pass)
+{
+    struct ms_view_passes *passes = pass->owner;
+    ms_mutex_lock(&passes->lock);
+    ms_store_relaxed(&pass->pin, NULL);
+    push_free_locked(passes, pass);
+    ms_mutex_unlock(&passes->lock);
+}
+uint32_t ms_view_passes_recount(struct ms_view_passes *passes)
+{
+    uint32_t own = 0;
+    passes->free = NULL;
+    for (struct ms_view_pass *pass = passes->made; pass != NULL; pass = pass->next_made) {
+        if (ms_load_relaxed(&pass->pin) == NULL)
+            push_free_locked(passes, pass);
+        else if (pass->holder == ms_thread_serial())
+            own++;
+        else
+            pass->holder = 0;
+    }
+    return own;
+}
+
+/* lib/store/reconfigure.c */
+#include <stdio.h>
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
+{
+    if (!ms_mutex_lock_until(&store->settings_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
+        return false;
+    *now = store->settings;
+    return true;
+}
+void ms_store_end_reconfiguration(memstore *store)
+{
+    ms_mutex_unlock(&store->settings_lock);
+}
+int64_t ms_store_sweep_slack(const struct ms_settings *settings)
+{
+    int64_t slack = settings->cleanup_interval;
+    if (settings->life_window != 0 && settings->clean_window != 0 &&
+        (slack == 0 || settings->clean_window < slack))
+        slack = settings->clean_window;
+    return slack;
+}
+static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
+                       char why[static MS_WHY_SIZE])
+{
+    const char *const key = next->life_window != 0 ? "life_window" : "loader.refresh_after";
+    if ((next->life_window == 0 && next->load_refresh_after == 0) || store->keeps_created)
+        return true;
+    *refused = next->life_window != 0 ? offsetof(struct ms_settings, life_window)
+                                      : offsetof(struct ms_settings, load_refresh_after);
+    snprintf(why, MS_WHY_SIZE,
+             "entries do not keep their creation time in this store; open it with a %s or with "
+             "ttl.store_creation_time",
+             key);
+    return false;
+}
+struct memory_change {
+    const struct ms_settings *next;
+    uint64_t before, limit;
+    bool raises;
+    bool samples_anew;
+};
+static bool has_too_large_a_sample(memstore *store, uint64_t limit)
+{
+    const uint64_t least = ms_store_least_limit(store);
+    return limit < least && limit >= least - ms_track_charged(store);
+}
+static struct memory_change plan_memory(memstore *store, const struct ms_settings *next)
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t before = ms_budget_limit(&store->arena.budget);
+    struct memory_change change = {next, before, before, false,
+                                   next->access_sample != now->access_sample};
+    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
+        const bool moving = ms_load_relaxed(&store->pressure_limit.moving);
+        change.limit = ms_pressure_limit_for(store, next);
+        change.raises = change.limit > before || (change.limit == before && moving);
+        change.samples_anew |=
+            next->access_sample != 0 && has_too_large_a_sample(store, change.limit);
+    }
+    return change;
+}
+static int raise_limit(memstore *store, const struct memory_change *change,
+                       char why[static MS_WHY_SIZE])
+{
+    const uint64_t more = change->limit - change->before;
+    const uint64_t lacks = ms_notify_lacks(store, change->next);
+    const uint64_t taken = lacks < more ? lacks : more;
+    const int status = ms_store_raise(store, change->limit, taken, why);
+    if (status == MEMSTORE_OK && taken != 0)
+        ms_notify_grant(store, change->next, taken);
+    return status;
+}
+static int lower_limit(memstore *store, const struct memory_change *change, uint64_t parting,
+                       char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
+    if (less)
+        ms_events_allow(&store->events, ms_notify_allowance(next));
+    return ms_store_lower(store, change->limit, parting, why);
+}
+static int store_reconfigure_gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
+                  size_t *refused, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const next = change->next;
+    *sampler = NULL;
+    if (change->samples_anew &&
+        !ms_track_prepare(store, change->limit, next->access_sample, sampler)) {
+        *refused = offsetof(struct ms_settings, access_sample);
+        snprintf(
+            why, MS_WHY_SIZE,
+            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    const int status = ms_notify_raise(store, next, why);
+    if (status != MEMSTORE_OK) {
+        *refused = offsetof(struct ms_settings, event_memory);
+        ms_track_discard(store, *sampler);
+    }
+    return status;
+}
+static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    struct ms_sampler *sampler;
+    int status = MEMSTORE_OK;
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (change->raises)
+        status = raise_limit(store, change, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = store_reconfigure_gather(store, change, &sampler, refused, why);
+    if (status != MEMSTORE_OK) {
+        if (change->raises)
+            ms_store_put_limit_back(store, change->before);
+        ms_notify_take_back(store);
+        return status;
+    }
+    if (change->limit < change->before)
+        status =
+            lower_limit(store, change, change->samples_anew ? ms_track_charged(store) : 0, why);
+    if (status != MEMSTORE_OK) {
+        ms_track_discard(store, sampler);
+        ms_notify_reconfigured(store, &store->settings);
+    } else if (change->samples_anew) {
+        ms_track_start(store, sampler, change->next->access_sample);
+    }
+    return status;
+}
+static int check_events(const memstore *store, const struct ms_settings *next, size_t *refused,
+                        char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    const uint64_t sample = next->access_sample != 0 ? ms_track_charge_at(next->limit) : 0;
+    *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
+                                                       : offsetof(struct ms_settings, memory_limit);
+    if (next->event_memory == 0 ||
+        (next->event_memory <= now->event_memory && next->limit >= now->limit))
+        return MEMSTORE_OK;
+    return ms_store_check_least(
+        next->limit, ms_arena_least_limit(&store->arena) + sample + next->event_memory, why);
+}
+static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
+                              char why[static MS_WHY_SIZE])
+{
+    int status = check_events(store, next, refused, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    *refused = offsetof(struct ms_settings, memory_limit);
+    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const struct memory_change change = plan_memory(store, next);
+    status = change_memory(store, &change, refused, why);
+    if (status == MEMSTORE_OK && change.limit < change.before)
+        ms_store_settle_limit(store);
+    if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
+        ms_pressure_limit_give_up(store);
+        ms_track_resize(store);
+        ms_store_relaxed(&store->limit_told, false);
+    }
+    return status;
+}
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE])
+{
+    if (!knows_ages(store, next, refused, why))
+        return MEMSTORE_ERR_UNSUPPORTED;
+    const int status = reconfigure_memory(store, next, refused, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
+                    next->limit);
+    for (size_t i = 0; i < count; i++)
+        ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
+    ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
+    ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
+    ms_combiner_retune(store);
+    ms_flights_forget_absences(&store->flights, next->load_max_absent, UINT64_MAX);
+    if (ms_notify_allowance(next) != store->events.allowance)
+        ms_notify_reconfigured(store, next);
+    ms_monitor_reconfigured(store);
+    ms_maintenance_wake(store);
+    return MEMSTORE_OK;
+}
+
+/* lib/store/scan.c */
+#ifndef MS_STORE_SCAN_H
+#define MS_STORE_SCAN_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
+int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
+void ms_cursor_free(memstore_cursor *cursor);
+uint64_t ms_scan_count(memstore *store);
+#endif
+#ifndef MS_STORE_INTERVAL_H
+#define MS_STORE_INTERVAL_H
+#define MS_INTERVAL_BUCKETS 64
+struct ms_interval {
+    uint32_t shard;
+    uint32_t from, to;
+};
+static inline struct ms_interval ms_interval_from(const memstore *store, uint32_t shard,
+                                                  uint64_t from)
+{
+    const uint64_t table = ms_load_acquire(&store->index.tables[shard]);
+    const uint32_t buckets = ms_table_buckets(table);
+    const uint64_t width = buckets <= MS_INTERVAL_BUCKETS
+                               ? UINT64_C(1) << 32
+                               : (UINT64_C(1) << 32) / buckets * MS_INTERVAL_BUCKETS;
+    const uint64_t end = from + width;
+    return (struct ms_interval){.shard = shard,
+                                .from = (uint32_t)from,
+                                .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
+}
+static inline bool ms_interval_has(const struct ms_interval *interval, uint64_t hash)
+{
+    return (uint32_t)hash >= interval->from && (uint32_t)hash <= interval->to;
+}
+#endif
+struct memstore_cursor {
+    memstore *store;
+    char *pattern;
+    size_t pattern_size;
+    uint32_t shard;
+    uint64_t next_home;
+    char *keys;
+    size_t used, size;
+    size_t read_at;
+};
+static bool store_scan_ensure_bytes(memstore_cursor *cursor, size_t more)
+{
+    if (more <= cursor->size - cursor->used)
+        return true;
+    const size_t size = (cursor->used + more) * 2;
+    char *keys = ms_mem_resize_wiped(cursor->keys, size, cursor->store->settings.secure_wipe);
+    if (keys == NULL)
+        return false;
+    cursor->keys = keys;
+    cursor->size = size;
+    return true;
+}
+static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts)
+{
+    if (!store_scan_ensure_bytes(cursor, sizeof parts->key_size + parts->key_size))
+        return false;
+    memcpy(cursor->keys + cursor->used, &parts->key_size, sizeof parts->key_size);
+    memcpy(cursor->keys + cursor->used + sizeof parts->key_size, parts->key, parts->key_size);
+    cursor->used += sizeof parts->key_size + parts->key_size;
+    return true;
+}
+static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
+                       struct ms_entry_parts *parts)
+{
+    const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
+    if (ms_entry_is_record(entry)) {
+        place = ms_record_resolve(&store->arena, entry);
+        if (place == MS_PLACE_NONE)
+            return false;
+        entry = ms_arena_entry(&store->arena, place);
+    }
+    *parts = ms_entry_parts(entry, store->kept);
+    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
+    const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
+    return ms_interval_has(interval, hash) &&
+           !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
+}
+struct counting {
+    const memstore *store;
+    struct ms_interval interval;
+    uint64_t count;
+};
+static bool count_entry(void *context, uint32_t place)
+{
+    struct counting *counting = context;
+    struct ms_entry_parts parts;
+    counting->count += is_live_in(counting->store, &counting->interval, place, &parts);
+    return true;
+}
+uint64_t ms_scan_count(memstore *store)
+{
+    struct counting counting = {.store = store};
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        for (uint64_t from = 0; from >> 32 == 0; from = (uint64_t)counting.interval.to + 1) {
+            ms_rcu_read_lock();
+            counting.interval = ms_interval_from(store, shard, from);
+            ms_index_scan(&store->index, shard, counting.interval.from, counting.interval.to,
+                          count_entry, &counting);
+            ms_rcu_read_unlock();
+        }
+    }
+    return counting.count;
+}
+struct collecting {
+    memstore_cursor *cursor;
+    struct ms_interval interval;
+    bool out_of_memory;
+};
+static bool collect_key(void *context, uint32_t place)
+{
+    struct collecting *collecting = context;
+    memstore_cursor *cursor = collecting->cursor;
+    struct ms_entry_parts parts;
+    if (!is_live_in(cursor->store, &collecting->interval, place, &parts) ||
+        !ms_glob_match(cursor->pattern, cursor->pattern_size, parts.key, parts.key_size))
+        return true;
+    if (!copy_key(cursor, &parts)) {
+        collecting->out_of_memory = true;
+        return false;
+    }
+    return true;
+}
+static int collect_interval(memstore_cursor *cursor)
+{
+    memstore *store = cursor->store;
+    int status = MEMSTORE_OK;
+    cursor->used = 0;
+    cursor->read_at = 0;
+    ms_rcu_read_lock();
+    if (ms_store_is_closed(store)) {
+        status = MEMSTORE_ERR_CACHE_CLOSED;
+    } else {
+        struct collecting collecting = {
+            .cursor = cursor,
+            .interval = ms_interval_from(store, cursor->shard, cursor->next_home)};
+        ms_index_scan(&store->index, cursor->shard, collecting.interval.from,
+                      collecting.interval.to, collect_key, &collecting);
+        if (collecting.out_of_memory) {
+            cursor->used = 0;
+            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        } else {
+            cursor->next_home = (uint64_t)collecting.interval.to + 1;
+        }
+    }
+    ms_rcu_read_unlock();
+    return status;
+}
+static int advance(memstore_cursor *cursor)
+{
+    while (cursor->read_at == cursor->used) {
+        if (ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (cursor->next_home >> 32 != 0) {
+            if (cursor->shard + 1 >= cursor->store->index.shard_count)
+                return MEMSTORE_ERR_KEY_NOT_FOUND;
+            cursor->shard++;
+            cursor->next_home = 0;
+        }
+        const int status = collect_interval(cursor);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return MEMSTORE_OK;
+}
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
+{
+    int status = ms_glob_validate(pattern, pattern_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    memstore_cursor *cursor = ms_mem_alloc(sizeof *cursor);
+    char *copy = ms_mem_alloc(pattern_size + 1);
+    if (cursor == NULL || copy == NULL) {
+        ms_mem_free(cursor);
+        ms_mem_free(copy);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (pattern_size != 0)
+        memcpy(copy, pattern, pattern_size);
+    *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
+    *out = cursor;
+    return MEMSTORE_OK;
+}
+int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
+{
+    uint32_t size;
+    if (ms_store_is_closed(cursor->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = advance(cursor);
+    if (status != MEMSTORE_OK)
+        return status;
+    memcpy(&size, cursor->keys + cursor->read_at, sizeof size);
+    *key = (memstore_key){cursor->keys + cursor->read_at + sizeof size, size};
+    cursor->read_at += sizeof size + size;
+    return MEMSTORE_OK;
+}
+void ms_cursor_free(memstore_cursor *cursor)
+{
+    ms_mem_free_wiped(cursor->keys, cursor->store->settings.secure_wipe);
+    ms_mem_free(cursor->pattern);
+    ms_mem_free(cursor);
+}
+
+/* lib/store/snapshot/capture.c */
+#ifndef MS_STORE_HEAT_H
+#define MS_STORE_HEAT_H
+#define MS_HEATS 8
+static const unsigned char ms_heat_least[MS_HEATS] = {0, 1, 2, 3, 5, 8, 12, 17};
+static inline unsigned ms_heat_of_count(unsigned count)
+{
+    unsigned heat = MS_HEATS - 1;
+    while (ms_heat_least[heat] > count)
+        heat--;
+    return heat;
+}
+static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
+                                  const struct ms_segment *segment)
+{
+    const unsigned access = ms_load_relaxed(&entry->mark) & MS_MARK_ACCESS;
+    switch (store->touch) {
+    case MS_TOUCH_COUNT: {
+        const unsigned uses = access < MS_ACCESS_COUNT_MAX ? access : MS_ACCESS_COUNT_MAX;
+        return uses + (ms_load_relaxed(&segment->queue) != MS_QUEUE_NEW ? MS_HEATS / 2 : 0);
+    }
+    case MS_TOUCH_FREQUENCY:
+        return ms_heat_of_count(access);
+    case MS_TOUCH_STAMP: {
+        const unsigned age =
+            (ms_load_relaxed(&store->eviction.stamp) + MS_STAMPS - access) % MS_STAMPS;
+        return MS_HEATS - 1 - age * MS_HEATS / MS_STAMPS;
+    }
+    case MS_TOUCH_NOTHING: {
+        const uint64_t opened = ms_load_relaxed(&store->arena.sequence);
+        const uint64_t age = opened - segment->sequence;
+        const uint64_t step = age * MS_HEATS / store->arena.segment_count;
+        return step < MS_HEATS ? MS_HEATS - 1 - (unsigned)step : 0;
+    }
+    }
+    return 0;
+}
+static inline enum ms_queue ms_heat_queue(const memstore *store, unsigned heat)
+{
+    if (store->touch == MS_TOUCH_FREQUENCY)
+        return MS_QUEUE_MAIN;
+    return store->touch == MS_TOUCH_COUNT && heat >= MS_HEATS / 2 ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
+}
+static inline unsigned ms_heat_access(memstore *store, unsigned heat)
+{
+    switch (store->touch) {
+    case MS_TOUCH_COUNT:
+        return heat % (MS_HEATS / 2);
+    case MS_TOUCH_FREQUENCY:
+        return ms_heat_least[heat];
+    default:
+        return ms_eviction_initial_access(&store->eviction, 0);
+    }
+}
+#endif
+void ms_captures_init(struct ms_captures *captures)
+{
+    ms_mutex_init(&captures->lock, MS_RANK_CAPTURES);
+}
+void ms_captures_fini(struct ms_captures *captures)
+{
+    ms_mutex_destroy(&captures->lock);
+}
+void ms_captures_forget(struct ms_captures *captures)
+{
+    ms_store_relaxed(&captures->first, NULL);
+}
+static uint64_t position_of(const memstore *store, uint64_t hash)
+{
+    return (uint64_t)ms_index_shard_of(&store->index, hash) << 32 | (hash & UINT32_MAX);
+}
+struct ms_capture *ms_capture_begin(memstore *store, uint64_t most_bytes)
+{
+    const unsigned bits = 32 + (unsigned)__builtin_ctz(store->index.shard_count);
+    struct ms_capture *const capture = ms_mem_alloc(sizeof *capture);
+    if (capture == NULL)
+        return NULL;
+    *capture = (struct ms_capture){
+        .range_shift = bits - MS_CAPTURE_RANGES_LOG2,
+        .most_bytes = most_bytes,
+        .wipes = store->settings.secure_wipe,
+        .ranges = ms_mem_alloc(MS_CAPTURE_RANGES * sizeof(struct ms_image *)),
+    };
+    if (capture->ranges == NULL) {
+        ms_mem_free(capture);
+        return NULL;
+    }
+    ms_mutex_lock(&store->captures.lock);
+    capture->next = ms_load_relaxed(&store->captures.first);
+    ms_store_relaxed(&store->captures.first, capture);
+    ms_mutex_unlock(&store->captures.lock);
+    return capture;
+}
+static size_t free_some(struct ms_capture *capture, uint64_t range, size_t most)
+{
+    struct ms_image *image = capture->ranges[range];
+    size_t freed = 0;
+    for (; image != NULL && freed < most; freed++) {
+        struct ms_image *next = image->next;
+        capture->bytes -= sizeof *image + image->key_size + image->value_size;
+        ms_sub_relaxed(&capture->images, 1);
+        ms_mem_free_wiped(image->bytes, capture->wipes);
+        ms_mem_free(image);
+        image = next;
+    }
+    capture->ranges[range] = image;
+    return freed;
+}
+void ms_capture_end(memstore *store, struct ms_capture *capture)
+{
+    ms_mutex_lock(&store->captures.lock);
+    struct ms_capture *before = ms_load_relaxed(&store->captures.first);
+    if (before == capture) {
+        ms_store_relaxed(&store->captures.first, capture->next);
+    } else {
+        while (before != NULL && before->next != capture)
+            before = before->next;
+        if (before != NULL)
+            before->next = capture->next;
+    }
+    ms_mutex_unlock(&store->captures.lock);
+    for (uint64_t range = capture->purged; range < MS_CAPTURE_RANGES; range++)
+        free_some(capture, range, SIZE_MAX);
+    ms_mem_free(capture->ranges);
+    ms_mem_free(capture);
+}
+static struct ms_image *store_snapshot_capture_find(const struct ms_capture *capture, uint64_t range, uint64_t hash,
+                             const void *key, size_t key_size)
+{
+    struct ms_image *image = capture->ranges[range];
+    while (image != NULL && (image->hash != hash || image->key_size != key_size ||
+                             memcmp(image->bytes, key, key_size) != 0))
+        image = image->next;
+    return image;
+}
+static struct ms_image *image_of(memstore *store, const struct ms_step *step)
+{
+    const struct ms_entry_parts *parts = &step->found.parts;
+    const memstore_key *key = &step->op->key;
+    const uint32_t value_size = step->live ? parts->value_size : 0;
+    struct ms_image *image = ms_mem_alloc(sizeof *image);
+    if (image == NULL)
+        return NULL;
+    image->bytes = ms_mem_resize(NULL, key->size + value_size);
+    if (image->bytes == NULL) {
+        ms_mem_free(image);
+        return NULL;
+    }
+    image->hash = step->hash;
+    image->key_size = (uint32_t)key->size;
+    image->value_size = value_size;
+    memcpy(image->bytes, key->data, key->size);
+    if (!step->live)
+        return image;
+    memcpy(image->bytes + key->size, parts->value, value_size);
+    image->was_there = true;
+    image->expiry = ms_found_expiry(&step->found);
+    image->ttl = ms_found_ttl(store, &step->found);
+    image->created = store->keeps_created ? ms_entry_created(step->found.entry) : 0;
+    image->heat = ms_heat_of(store, step->found.entry, step->found.segment);
+    return image;
+}
+static void keep_image(memstore *store, struct ms_capture *capture, const struct ms_step *step)
+{
+    const uint64_t position = position_of(store, step->hash);
+    const uint64_t range = position >> capture->range_shift;
+    const memstore_key *key = &step->op->key;
+    if (position < ms_load_relaxed(&capture->position) || capture->status != MEMSTORE_OK ||
+        store_snapshot_capture_find(capture, range, step->hash, key->data, key->size) != NULL)
+        return;
+    struct ms_image *image = image_of(store, step);
+    if (image == NULL) {
+        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+        return;
+    }
+    image->next = capture->ranges[range];
+    capture->ranges[range] = image;
+    if (image->was_there) {
+        image->next_fresh = capture->fresh;
+        capture->fresh = image;
+    }
+    ms_add_relaxed(&capture->images, 1);
+    capture->bytes += sizeof *image + image->key_size + image->value_size;
+    if (capture->bytes > capture->most_bytes)
+        capture->status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_capture_batch(const struct ms_commit *commit)
+{
+    struct ms_captures *captures = &commit->store->captures;
+    if (ms_testing_has_fault(MS_FAULT_CAPTURE_WITHOUT_BATCHES))
+        return;
+    ms_mutex_lock(&captures->lock);
+    for (struct ms_capture *capture = ms_load_relaxed(&captures->first); capture != NULL;
+         capture = capture->next) {
+        for (size_t i = 0; i < commit->count; i++) {
+            if (ms_step_writes(&commit->steps[i]))
+                keep_image(commit->store, capture, &commit->steps[i]);
+        }
+    }
+    ms_mutex_unlock(&captures->lock);
+}
+bool ms_capture_has(memstore *store, struct ms_capture *capture, uint64_t hash, const char *key,
+                    size_t key_size)
+{
+    const uint64_t range = position_of(store, hash) >> capture->range_shift;
+    if (ms_load_relaxed(&capture->images) == 0)
+        return false;
+    ms_mutex_lock(&store->captures.lock);
+    const bool has = store_snapshot_capture_find(capture, range, hash, key, key_size) != NULL;
+    ms_mutex_unlock(&store->captures.lock);
+    return has;
+}
+int ms_capture_take(memstore *store, struct ms_capture *capture, struct ms_image **images)
+{
+    ms_mutex_lock(&store->captures.lock);
+    const int status = capture->status;
+    *images = capture->fresh;
+    capture->fresh = NULL;
+    ms_mutex_unlock(&store->captures.lock);
+    return status;
+}
+#define IMAGES_IN_ONE_HOLD 64
+static struct ms_image *free_values_locked(struct ms_capture *capture, struct ms_image *images)
+{
+    size_t done = 0;
+    for (; images != NULL && done < IMAGES_IN_ONE_HOLD; images = images->next_fresh, done++) {
+        char *key_only = ms_mem_resize_wiped(images->bytes, images->key_size, capture->wipes);
+        if (key_only != NULL)
+            images->bytes = key_only;
+        capture->bytes -= images->value_size;
+        images->value_size = 0;
+    }
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
+    return images;
+}
+void ms_capture_written(memstore *store, struct ms_capture *capture, struct ms_image *images)
+{
+    while (images != NULL) {
+        ms_mutex_lock(&store->captures.lock);
+        images = free_values_locked(capture, images);
+        ms_mutex_unlock(&store->captures.lock);
+    }
+}
+static void purge_locked(struct ms_capture *capture, uint64_t passed)
+{
+    size_t done = 0;
+    while (capture->purged < passed && done < IMAGES_IN_ONE_HOLD) {
+        done += free_some(capture, capture->purged, IMAGES_IN_ONE_HOLD - done);
+        capture->purged += capture->ranges[capture->purged] == NULL;
+    }
+    ms_testing_reach_after(MS_POINT_IMAGES_DONE, done);
+}
+void ms_capture_purge(memstore *store, struct ms_capture *capture)
+{
+    const uint64_t passed = ms_load_relaxed(&capture->position) >> capture->range_shift;
+    while (capture->purged < passed) {
+        ms_mutex_lock(&store->captures.lock);
+        purge_locked(capture, passed);
+        ms_mutex_unlock(&store->captures.lock);
+    }
+}
+
+/* lib/store/snapshot/news.c */
+#define BITS_PER_ENTRY 16
+#define LEAST_BITS_LOG2 16
+#define MOST_BITS_LOG2 27
+#define MOST_PATTERNS 64
+void ms_news_init(struct ms_news_list *list)
+{
+    ms_mutex_init(&list->lock, MS_RANK_CAPTURES);
+}
+void ms_news_fini(struct ms_news_list *list)
+{
+    ms_mutex_destroy(&list->lock);
+}
+void ms_news_forget_threads(struct ms_news_list *list)
+{
+    struct ms_news *own = ms_load_relaxed(&list->first);
+    while (own != NULL && own->thread != ms_thread_serial())
+        own = ms_load_relaxed(&own->next);
+    ms_store_relaxed(&list->first, own);
+    for (; own != NULL; own = ms_load_relaxed(&own->next)) {
+        struct ms_news *next = ms_load_relaxed(&own->next);
+        while (next != NULL && next->thread != ms_thread_serial())
+            next = ms_load_relaxed(&next->next);
+        ms_store_relaxed(&own->next, next);
+    }
+}
+static unsigned bits_log2_for(uint64_t entries)
+{
+    unsigned log2 = LEAST_BITS_LOG2;
+    while (log2 < MOST_BITS_LOG2 && (UINT64_C(1) << log2) / BITS_PER_ENTRY < entries)
+        log2++;
+    return log2;
+}
+struct ms_news *ms_news_begin(memstore *store, uint64_t entries)
+{
+    struct ms_news_list *const list = &store->news;
+    const unsigned log2 = bits_log2_for(entries);
+    struct ms_news *const news = ms_mem_alloc(sizeof *news + (UINT64_C(1) << log2) / 8);
+    if (news == NULL)
+        return NULL;
+    news->thread = ms_thread_serial();
+    news->shift = 64 - log2;
+    ms_mutex_lock(&list->lock);
+    ms_store_relaxed(&news->next, ms_load_relaxed(&list->first));
+    ms_store_release(&list->first, news);
+    ms_mutex_unlock(&list->lock);
+    return news;
+}
+static void unlist(struct ms_news_list *list, const struct ms_news *news)
+{
+    _Atomic(struct ms_news *) *at = &list->first;
+    ms_mutex_lock(&list->lock);
+    while (ms_load_relaxed(at) != news)
+        at = &ms_load_relaxed(at)->next;
+    ms_store_release(at, ms_load_relaxed(&news->next));
+    ms_mutex_unlock(&list->lock);
+}
+void ms_news_end(memstore *store, struct ms_news *news)
+{
+    unlist(&store->news, news);
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex_lock(&store->index.shards[shard].lock);
+        ms_mutex_unlock(&store->index.shards[shard].lock);
+    }
+    struct ms_news_pattern *pattern = ms_load_relaxed(&news->patterns);
+    while (pattern != NULL) {
+        struct ms_news_pattern *const next = pattern->next;
+        ms_mem_free_wiped(pattern, store->settings.secure_wipe);
+        pattern = next;
+    }
+    ms_mem_free(news);
+}
+static uint64_t bit_of(const struct ms_news *news, uint64_t hash)
+{
+    return ms_mix64(hash) >> news->shift;
+}
+static void store_snapshot_news_note(struct ms_news *news, uint64_t hash)
+{
+    const uint64_t bit = bit_of(news, hash);
+    atomic_uint_least64_t *const word = &news->bits[bit / 64];
+    const uint64_t mask = UINT64_C(1) << bit % 64;
+    if (!ms_load_relaxed(&news->any))
+        ms_store_relaxed(&news->any, true);
+    if ((ms_load_relaxed(word) & mask) == 0)
+        ms_or_relaxed(word, mask);
+}
+void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
+{
+    struct ms_news *news = ms_load_acquire(&list->first);
+    for (; news != NULL; news = ms_load_acquire(&news->next))
+        store_snapshot_news_note(news, hash);
+}
+void ms_news_note_all(struct ms_news_list *list)
+{
+    struct ms_news *news = ms_load_acquire(&list->first);
+    for (; news != NULL; news = ms_load_acquire(&news->next))
+        ms_store_relaxed(&news->all, true);
+}
+static void note_pattern_locked(struct ms_news *news, const char *bytes, size_t size)
+{
+    struct ms_news_pattern *const pattern =
+        news->pattern_count < MOST_PATTERNS ? ms_mem_alloc(sizeof *pattern + size) : NULL;
+    if (pattern == NULL) {
+        ms_store_relaxed(&news->all, true);
+        return;
+    }
+    pattern->size = size;
+    memcpy(pattern->bytes, bytes, size);
+    pattern->next = ms_load_relaxed(&news->patterns);
+    news->pattern_count++;
+    ms_store_release(&news->patterns, pattern);
+}
+static int pass_through_shards(memstore *store, int64_t deadline)
+{
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex *const lock = &store->index.shards[shard].lock;
+        if (!ms_mutex_lock_until(lock, deadline))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        ms_mutex_unlock(lock);
+    }
+    return MEMSTORE_OK;
+}
+int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size)
+{
+    struct ms_news_list *const list = &store->news;
+    if (!ms_news_are_wanted(list))
+        return MEMSTORE_OK;
+    ms_mutex_lock(&list->lock);
+    struct ms_news *news = ms_load_relaxed(&list->first);
+    for (; news != NULL; news = ms_load_relaxed(&news->next))
+        note_pattern_locked(news, pattern, pattern_size);
+    ms_mutex_unlock(&list->lock);
+    return pass_through_shards(store, ms_store_deadline(store));
+}
+static bool matches_any(const struct ms_news *news, const memstore_key *key)
+{
+    const struct ms_news_pattern *pattern = ms_load_acquire(&news->patterns);
+    while (pattern != NULL && !ms_glob_match(pattern->bytes, pattern->size, key->data, key->size))
+        pattern = pattern->next;
+    return pattern != NULL;
+}
+bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash)
+{
+    const uint64_t bit = bit_of(news, hash);
+    if (ms_load_relaxed(&news->any) &&
+        (ms_load_relaxed(&news->bits[bit / 64]) >> bit % 64 & 1) != 0)
+        return true;
+    return ms_load_relaxed(&news->all) || matches_any(news, key);
+}
+
+/* lib/store/snapshot/restore.c */
+#ifndef MS_STORE_SNAPSHOT_RESTORE_H
+#define MS_STORE_SNAPSHOT_RESTORE_H
+#include <memstore/snapshot.h>
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+#endif
+#ifndef MS_STORE_SNAPSHOT_PROGRESS_H
+#define MS_STORE_SNAPSHOT_PROGRESS_H
+#include <memstore/snapshot.h>
+#include <stdbool.h>
+#define MS_REPORT_EVERY 2048
+struct ms_reporting {
+    memstore_progress_fn fn;
+    void *context;
+    memstore_progress progress;
+    uint64_t reported;
+};
+static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void *context)
+{
+    return (struct ms_reporting){
+        .fn = fn, .context = context, .progress = {.struct_size = sizeof(memstore_progress)}};
+}
+static inline int ms_report(struct ms_reporting *reporting)
+{
+    reporting->reported = reporting->progress.done;
+    return reporting->fn == NULL || reporting->fn(&reporting->progress, reporting->context) == 0
+               ? MEMSTORE_OK
+               : MEMSTORE_ERR_CANCELLED;
+}
+static inline int ms_report_some(struct ms_reporting *reporting)
+{
+    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ? ms_report(reporting)
+                                                                             : MEMSTORE_OK;
+}
+static inline int ms_report_phase(struct ms_reporting *reporting, enum memstore_phase phase,
+                                  uint64_t total)
+{
+    reporting->progress.phase = phase;
+    reporting->progress.done = 0;
+    reporting->progress.total = total;
+    return ms_report(reporting);
+}
+static inline int ms_report_end(struct ms_reporting *reporting)
+{
+    reporting->progress.total = reporting->progress.done;
+    return ms_report(reporting);
+}
+#endif
+#define LONGEST_MS (INT64_MAX / 4)
+struct added {
+    uint64_t hash;
+    uint64_t instance;
+};
+struct restoring {
+    memstore *store;
+    struct ms_reporting reporting;
+    struct ms_snapshot_reader reader;
+    struct ms_news *news;
+    int64_t now, unix_now;
+    struct added *added;
+    size_t count, cap;
+    bool full;
+};
+static bool reserve_note(struct restoring *restoring)
+{
+    if (restoring->count < restoring->cap)
+        return true;
+    const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
+    struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
+    if (added == NULL)
+        return false;
+    restoring->added = added;
+    restoring->cap = cap;
+    return true;
+}
+struct sought {
+    const memstore *store;
+    uint64_t instance;
+};
+static bool is_instance(void *context, uint32_t *place)
+{
+    const struct sought *sought = context;
+    const struct ms_arena *arena = &sought->store->arena;
+    return ms_arena_version(arena, *place, ms_arena_segment_of(arena, *place)) == sought->instance;
+}
+static void store_snapshot_restore_take_back(memstore *store, const struct added *added)
+{
+    struct sought sought = {store, added->instance};
+    struct ms_index_slot slot;
+    struct ms_found found;
+    bool live = false;
+    ms_mutex_lock(ms_store_shard_lock(store, added->hash));
+    const bool exists = ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot);
+    if (exists) {
+        ms_found_at(store, ms_slot_place(&slot), &found);
+        live = !ms_has_expired(ms_found_expiry(&found));
+        ms_index_remove(&store->index, added->hash, &slot);
+        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
+        ms_store_entry_died(store, &found);
+    }
+    ms_mutex_unlock(ms_store_shard_lock(store, added->hash));
+    if (!exists)
+        return;
+    if (ms_track_follows(store, added->hash))
+        ms_track_delete(store, added->hash);
+    ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
+}
+static void take_all_back(struct restoring *restoring)
+{
+    for (size_t i = 0; i < restoring->count; i++)
+        store_snapshot_restore_take_back(restoring->store, &restoring->added[i]);
+}
+static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
+{
+    const int64_t age = restoring->unix_now - unix_ms;
+    const int64_t past = restoring->now - (age > 0 ? age : 0);
+    return past != 0 ? past : -1;
+}
+static bool life_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                    int64_t created, struct ms_life *life)
+{
+    const struct ms_settings *settings = &restoring->store->settings;
+    const int64_t max_ttl = ms_setting_of(settings, max_ttl);
+    const int64_t window = ms_setting_of(settings, life_window);
+    int64_t left = entry->expires_at == 0 ? LONGEST_MS : entry->expires_at - restoring->unix_now;
+    if (max_ttl != 0 && left > max_ttl)
+        left = max_ttl;
+    if (window != 0 && left > created + window - restoring->now)
+        left = created + window - restoring->now;
+    life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
+    if (entry->expires_at == 0)
+        life->ttl = max_ttl;
+    else
+        life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
+    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
+        life->ttl = 0;
+    else if (max_ttl != 0 && life->ttl > max_ttl)
+        life->ttl = max_ttl;
+    return left > 0;
+}
+static int store_snapshot_restore_add(struct restoring *restoring, const struct ms_snapshot_entry *entry, uint64_t hash,
+               const struct ms_life *life, int64_t created)
+{
+    memstore *store = restoring->store;
+    const struct ms_write write = {
+        .key = {entry->key, entry->key_size},
+        .value = entry->value,
+        .value_size = entry->value_size,
+        .life = *life,
+        .mode = MS_WRITE_ADD,
+        .keep_created = store->keeps_created ? created : 0,
+        .heat_plus_one = entry->heat + 1,
+        .news = restoring->news,
+    };
+    struct ms_write_outcome outcome;
+    int status = ms_store_check_size(store, entry->key_size, entry->value_size);
+    if (status == MEMSTORE_OK && !reserve_note(restoring))
+        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (status == MEMSTORE_OK)
+        status = ms_store_try_write(store, &write, hash, &outcome);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (outcome.replaced_expired)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
+    return MEMSTORE_OK;
+}
+static bool store_snapshot_restore_is_large(const memstore *store, const struct ms_snapshot_entry *entry)
+{
+    return (uint64_t)entry->key_size + entry->value_size + sizeof(struct ms_entry_long) +
+               sizeof(struct ms_entry) + 8 >
+           ms_arena_solo_threshold(&store->arena);
+}
+static int restore_entry(struct restoring *restoring, const struct ms_snapshot_entry *entry,
+                         uint64_t hash)
+{
+    memstore_progress *progress = &restoring->reporting.progress;
+    const int64_t created = restoring->reader.summary.has_created
+                                ? past_of(restoring, entry->created_at)
+                                : restoring->now;
+    struct ms_life life;
+    progress->done++;
+    if (!life_of(restoring, entry, created, &life)) {
+        progress->expired++;
+        return MEMSTORE_OK;
+    }
+    const int status =
+        restoring->full ? MEMSTORE_ERR_CACHE_FULL : store_snapshot_restore_add(restoring, entry, hash, &life, created);
+    switch (status) {
+    case MEMSTORE_OK:
+        progress->stored++;
+        return status;
+    case MEMSTORE_ERR_KEY_EXISTS:
+        progress->present++;
+        return MEMSTORE_OK;
+    case MEMSTORE_ERR_CACHE_FULL:
+        restoring->full |= !store_snapshot_restore_is_large(restoring->store, entry);
+        progress->left_out++;
+        return MEMSTORE_OK;
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        progress->left_out++;
+        return MEMSTORE_OK;
+    default:
+        return status;
+    }
+}
+#define AHEAD 16
+struct ahead {
+    struct ms_snapshot_entry entries[AHEAD];
+    uint64_t hashes[AHEAD];
+};
+static size_t take_ahead(struct restoring *restoring, struct ahead *ahead)
+{
+    memstore *store = restoring->store;
+    size_t n = 0;
+    for (; n < AHEAD && ms_snapshot_next(&restoring->reader, &ahead->entries[n]); n++) {
+        const struct ms_snapshot_entry *const entry = &ahead->entries[n];
+        ahead->hashes[n] = ms_store_hash(store, entry->key, entry->key_size);
+        ms_index_prefetch(&store->index, ahead->hashes[n]);
+    }
+    return n;
+}
+static int restore_block(struct restoring *restoring, uint64_t number)
+{
+    struct ahead ahead;
+    int status = ms_snapshot_read(&restoring->reader, number);
+    size_t n;
+    while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
+        for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
+            status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
+    }
+    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
+}
+static int restore_heat(struct restoring *restoring, unsigned heat)
+{
+    const struct ms_snapshot_reader *reader = &restoring->reader;
+    int status = MEMSTORE_OK;
+    for (uint64_t i = 0; i < reader->count && status == MEMSTORE_OK; i++) {
+        if (reader->spots[i].heat == heat)
+            status = restore_block(restoring, i);
+    }
+    return status;
+}
+static bool store_snapshot_restore_fits(const struct restoring *restoring)
+{
+    memstore *store = restoring->store;
+    const uint64_t room = (uint64_t)ms_arena_available(&store->arena) << store->arena.segment_shift;
+    const uint64_t index =
+        restoring->reader.summary.entries * 2 * sizeof(struct ms_bucket) / MS_BUCKET_SLOTS;
+    return restoring->reader.bytes + index < room / 2;
+}
+static int restore_all(struct restoring *restoring)
+{
+    const bool coldest_first = store_snapshot_restore_fits(restoring);
+    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_LOADING,
+                                 restoring->reader.summary.entries);
+    for (unsigned i = 0; i < MS_SNAPSHOT_HEATS && status == MEMSTORE_OK; i++)
+        status = restore_heat(restoring, coldest_first ? i : MS_SNAPSHOT_HEATS - 1 - i);
+    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
+}
+static bool verified_block(void *context, uint32_t entries)
+{
+    struct restoring *restoring = context;
+    restoring->reporting.progress.done += entries;
+    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
+}
+static int verify(struct restoring *restoring)
+{
+    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_VERIFYING,
+                                 restoring->reader.summary.entries);
+    if (status == MEMSTORE_OK)
+        status = ms_snapshot_verify(&restoring->reader, verified_block, restoring);
+    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
+}
+static int restore(struct restoring *restoring)
+{
+    const int64_t saved_at = restoring->reader.summary.saved_at;
+    int status = verify(restoring);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
+    ms_room_free_emptied(restoring->store);
+    restoring->unix_now = ms_clock_unix_ms();
+    restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
+    if (restoring->unix_now < saved_at)
+        restoring->unix_now = saved_at;
+    status = restore_all(restoring);
+    if (status != MEMSTORE_OK)
+        take_all_back(restoring);
+    return status;
+}
+static int restore_beside(struct restoring *restoring)
+{
+    memstore *store = restoring->store;
+    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    if (restoring->news == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = restore(restoring);
+    ms_news_end(store, restoring->news);
+    return status;
+}
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
+    int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
+    if (status == MEMSTORE_OK) {
+        status = restore_beside(&restoring);
+        ms_snapshot_close(&restoring.reader);
+        ms_mem_free(restoring.added);
+    }
+    ms_tell_loaded(store, path, status, &restoring.reader.summary, &restoring.reporting.progress);
+    return status;
+}
+
+/* lib/store/snapshot/save.c */
+#ifndef MS_STORE_SNAPSHOT_SAVE_H
+#define MS_STORE_SNAPSHOT_SAVE_H
+#include <memstore/snapshot.h>
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+#endif
+_Static_assert(MS_HEATS == MS_SNAPSHOT_HEATS, "blocks are kept apart by heat");
+#define PINNED_FROM ((size_t)16 << 10)
+struct saving {
+    memstore *store;
+    struct ms_reporting reporting;
+    struct ms_snapshot_writer writer;
+    struct ms_capture *capture;
+    int64_t unix_offset;
+    struct ms_interval interval;
+    ms_place *places;
+    size_t count, cap;
+    struct ms_found *pinned;
+    size_t pinned_count, pinned_cap;
+};
+static bool store_snapshot_save_reserve(void **array, size_t *cap, size_t count, size_t each)
+{
+    if (count < *cap)
+        return true;
+    const size_t more = *cap == 0 ? 1024 : *cap * 2;
+    void *larger = ms_mem_resize(*array, more * each);
+    if (larger == NULL)
+        return false;
+    *array = larger;
+    *cap = more;
+    return true;
+}
+static bool note_place(void *context, uint32_t place)
+{
+    struct saving *saving = context;
+    void *places = saving->places;
+    if (!store_snapshot_save_reserve(&places, &saving->cap, saving->count, sizeof *saving->places))
+        return false;
+    saving->places = places;
+    saving->places[saving->count++] = place;
+    return true;
+}
+static bool pin(struct saving *saving, const struct ms_found *found)
+{
+    void *pinned = saving->pinned;
+    if (!store_snapshot_save_reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
+        return false;
+    saving->pinned = pinned;
+    ms_segment_borrow(found->segment);
+    saving->pinned[saving->pinned_count++] = *found;
+    return true;
+}
+static int64_t unix_of(const struct saving *saving, int64_t monotonic)
+{
+    const int64_t at = monotonic + saving->unix_offset;
+    return at > 0 ? at : 1;
+}
+static int64_t unix_expiry(const struct saving *saving, int64_t expiry)
+{
+    if (expiry > INT64_MAX / 2)
+        return 0;
+    return unix_of(saving, expiry);
+}
+static struct ms_snapshot_entry entry_of(const struct saving *saving, const struct ms_found *found)
+{
+    memstore *store = saving->store;
+    return (struct ms_snapshot_entry){
+        .key = found->parts.key,
+        .value = found->parts.value,
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .expires_at = unix_expiry(saving, ms_found_expiry(found)),
+        .ttl = ms_found_ttl(store, found),
+        .created_at = store->keeps_created ? unix_of(saving, ms_entry_created(found->entry)) : 0,
+        .heat = ms_heat_of(store, found->entry, found->segment),
+    };
+}
+static int store_snapshot_save_take_place(struct saving *saving, ms_place place)
+{
+    memstore *store = saving->store;
+    struct ms_found found;
+    ms_found_at(store, place, &found);
+    const uint64_t hash = ms_store_hash(store, found.parts.key, found.parts.key_size);
+    if (!ms_interval_has(&saving->interval, hash) || ms_has_expired(ms_found_expiry(&found)) ||
+        ms_capture_has(store, saving->capture, hash, found.parts.key, found.parts.key_size))
+        return MEMSTORE_OK;
+    saving->reporting.progress.done++;
+    if (found.parts.size >= PINNED_FROM)
+        return pin(saving, &found) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const struct ms_snapshot_entry entry = entry_of(saving, &found);
+    return ms_snapshot_add(&saving->writer, &entry);
+}
+static int store_snapshot_save_write_entry(struct saving *saving, const struct ms_snapshot_entry *entry)
+{
+    int status = MEMSTORE_OK;
+    if (!ms_snapshot_is_small(&saving->writer, entry))
+        return ms_snapshot_add_large(&saving->writer, entry);
+    status = ms_snapshot_add(&saving->writer, entry);
+    return status == MEMSTORE_OK ? ms_snapshot_write_full(&saving->writer) : status;
+}
+static int write_pinned(struct saving *saving, int status)
+{
+    for (size_t i = 0; i < saving->pinned_count; i++) {
+        const struct ms_found *found = &saving->pinned[i];
+        if (status == MEMSTORE_OK) {
+            const struct ms_snapshot_entry entry = entry_of(saving, found);
+            status = store_snapshot_save_write_entry(saving, &entry);
+        }
+        ms_segment_return(found->segment);
+    }
+    saving->pinned_count = 0;
+    return status;
+}
+static int write_image(struct saving *saving, const struct ms_image *image)
+{
+    const struct ms_snapshot_entry entry = {
+        .key = image->bytes,
+        .value = image->bytes + image->key_size,
+        .key_size = image->key_size,
+        .value_size = image->value_size,
+        .expires_at = unix_expiry(saving, image->expiry),
+        .ttl = image->ttl,
+        .created_at = saving->store->keeps_created ? unix_of(saving, image->created) : 0,
+        .heat = image->heat,
+    };
+    saving->reporting.progress.done++;
+    return store_snapshot_save_write_entry(saving, &entry);
+}
+static int write_images(struct saving *saving)
+{
+    struct ms_image *images;
+    int status = ms_capture_take(saving->store, saving->capture, &images);
+    for (struct ms_image *image = images; image != NULL && status == MEMSTORE_OK;
+         image = image->next_fresh)
+        status = write_image(saving, image);
+    if (images != NULL)
+        ms_capture_written(saving->store, saving->capture, images);
+    ms_capture_purge(saving->store, saving->capture);
+    return status;
+}
+static bool note_interval(struct saving *saving)
+{
+    memstore *store = saving->store;
+    const uint64_t position = ms_load_relaxed(&saving->capture->position);
+    const uint32_t shard = (uint32_t)(position >> 32);
+    saving->count = 0;
+    saving->interval = ms_interval_from(store, shard, position & UINT32_MAX);
+    const bool noted = ms_index_scan(&store->index, shard, saving->interval.from,
+                                     saving->interval.to, note_place, saving);
+    ms_store_relaxed(&saving->capture->position,
+                     ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
+    ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
+    return noted;
+}
+static int copy_interval(struct saving *saving)
+{
+    memstore *store = saving->store;
+    const uint64_t shard = ms_load_relaxed(&saving->capture->position) >> 32;
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
+        return MEMSTORE_ERR_LOCK_TIMEOUT;
+    ms_rcu_read_lock();
+    int status = note_interval(saving) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_mutex_unlock(lock);
+    for (size_t i = 0; i < saving->count && status == MEMSTORE_OK; i++)
+        status = store_snapshot_save_take_place(saving, saving->places[i]);
+    ms_rcu_read_unlock();
+    return write_pinned(saving, status);
+}
+static int copy_all(struct saving *saving)
+{
+    const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
+    int status = MEMSTORE_OK;
+    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
+        status = copy_interval(saving);
+        if (status == MEMSTORE_OK)
+            status = write_images(saving);
+        if (status == MEMSTORE_OK)
+            status = ms_snapshot_write_full(&saving->writer);
+        if (status == MEMSTORE_OK)
+            status = ms_report_some(&saving->reporting);
+    }
+    return status;
+}
+static int store_snapshot_save_gather(struct saving *saving)
+{
+    memstore *store = saving->store;
+    saving->capture =
+        ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
+    if (saving->capture == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    int status =
+        ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, ms_index_count(&store->index));
+    if (status == MEMSTORE_OK)
+        status = copy_all(saving);
+    ms_capture_end(store, saving->capture);
+    ms_mem_free(saving->places);
+    ms_mem_free(saving->pinned);
+    if (status != MEMSTORE_OK)
+        return status;
+    saving->reporting.progress.stored = saving->reporting.progress.done;
+    return ms_report_end(&saving->reporting);
+}
+static int save(struct saving *saving, const char *path)
+{
+    memstore *store = saving->store;
+    const int64_t now = ms_clock_unix_ms();
+    const struct ms_snapshot_options options = {
+        .saved_at = now > 0 ? now : 1,
+        .keeps_created = store->keeps_created,
+        .keeps_ttl = (store->kept & MS_KEPT_TTL) != 0,
+        .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
+        .sync = ms_setting_of(&store->settings, snapshot_fsync),
+        .wipes = store->settings.secure_wipe,
+    };
+    int status =
+        ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);
+    if (status == MEMSTORE_OK)
+        status = ms_snapshot_begin(&saving->writer, path, &options);
+    if (status != MEMSTORE_OK)
+        return status;
+    saving->unix_offset = ms_clock_unix_offset_ms();
+    status = store_snapshot_save_gather(saving);
+    if (status == MEMSTORE_OK)
+        return ms_snapshot_commit(&saving->writer);
+    ms_snapshot_abandon(&saving->writer);
+    return status;
+}
+int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
+{
+    struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
+    const int status = save(&saving, path);
+    ms_tell_saved(store, path, status, saving.writer.file.is_placed,
+                  saving.reporting.progress.stored);
+    return status;
+}
+
+/* lib/store/snapshot/warm.c */
+#ifndef MS_STORE_SNAPSHOT_WARM_H
+#define MS_STORE_SNAPSHOT_WARM_H
+#include <memstore/snapshot.h>
+#include <stddef.h>
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context);
+#endif
+#include <unistd.h>
+#define store_snapshot_warm_GROUP 128
+#define GROUPS_A_SECOND 10
+#define PAUSE_MS 10
+#define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
+struct warming {
+    memstore *store;
+    const memstore_loader *loader;
+    struct ms_reporting reporting;
+    int64_t turn_us;
+    int status;
+    memstore_key keys[store_snapshot_warm_GROUP];
+    int statuses[store_snapshot_warm_GROUP];
+    size_t count;
+};
+static int pass_over_present(struct warming *warming, size_t *present)
+{
+    unsigned char there[store_snapshot_warm_GROUP];
+    size_t kept = 0;
+    const int status =
+        ms_store_has_many(warming->store, warming->keys, warming->count, there, present);
+    if (status != MEMSTORE_OK)
+        return status;
+    for (size_t i = 0; i < warming->count; i++) {
+        if (!there[i]) {
+            warming->statuses[kept] = warming->statuses[i];
+            warming->keys[kept++] = warming->keys[i];
+        }
+    }
+    warming->count = kept;
+    return MEMSTORE_OK;
+}
+static int count_failed(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    size_t stored = 0;
+    const int status = pass_over_present(warming, &stored);
+    progress->stored += stored;
+    for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
+        if (warming->statuses[i] == MEMSTORE_ERR_KEY_NOT_FOUND)
+            progress->absent++;
+        else
+            progress->failed++;
+    }
+    return status;
+}
+static int load_group(struct warming *warming)
+{
+    memstore_progress *progress = &warming->reporting.progress;
+    memstore_view views[store_snapshot_warm_GROUP] = {0};
+    struct ms_load_outcome outcome = {.statuses = warming->statuses};
+    size_t found = 0;
+    const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
+                                        warming->loader, views, &found, &outcome);
+    for (size_t i = 0; i < warming->count; i++)
+        ms_view_give_back(&views[i]);
+    if (ms_store_is_closed(warming->store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (warming->status == MEMSTORE_OK)
+        warming->status = status != MEMSTORE_OK ? status : outcome.refusal;
+    if (status != MEMSTORE_OK)
+        return count_failed(warming);
+    progress->stored += found - outcome.refused;
+    progress->failed += outcome.refused;
+    progress->absent += warming->count - found;
+    return MEMSTORE_OK;
+}
+static size_t group_size(const struct warming *warming)
+{
+    const struct ms_settings *settings = &warming->store->settings;
+    const uint32_t rate = ms_setting_of(settings, load_warm_rate);
+    size_t size = store_snapshot_warm_GROUP;
+    if (rate != 0 && rate / GROUPS_A_SECOND < size)
+        size = rate / GROUPS_A_SECOND + 1;
+    if (settings->max_concurrent_readers != 0 && settings->max_concurrent_readers < size)
+        size = settings->max_concurrent_readers;
+    return size;
+}
+static int await_turn(struct warming *warming)
+{
+    for (;;) {
+        const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+        const int64_t left_us = rate != 0 ? warming->turn_us - ms_clock_exact_ms() * 1000 : 0;
+        if (ms_store_is_closed(warming->store))
+            return MEMSTORE_ERR_CACHE_CLOSED;
+        if (left_us <= 0)
+            return MEMSTORE_OK;
+        usleep((useconds_t)(left_us < PAUSE_MS * 1000 ? left_us : PAUSE_MS * 1000));
+        const int status = ms_report(&warming->reporting);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+}
+static void store_snapshot_warm_take_turn(struct warming *warming)
+{
+    const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
+    const int64_t least_us = ms_clock_exact_ms() * 1000 - MADE_UP_FOR_US;
+    const int64_t from_us = warming->turn_us > least_us ? warming->turn_us : least_us;
+    warming->turn_us = from_us + (rate != 0 ? (int64_t)(warming->count * 1000000 / rate) : 0);
+}
+static int warm_group(struct warming *warming, const memstore_key *keys, size_t n)
+{
+    size_t present = 0;
+    memcpy(warming->keys, keys, n * sizeof *keys);
+    warming->count = n;
+    int status = pass_over_present(warming, &present);
+    warming->reporting.progress.present += present;
+    if (status == MEMSTORE_OK && warming->count != 0) {
+        status = await_turn(warming);
+        store_snapshot_warm_take_turn(warming);
+        if (status == MEMSTORE_OK)
+            status = load_group(warming);
+    }
+    if (status != MEMSTORE_OK)
+        return status;
+    warming->reporting.progress.done += n;
+    return ms_report(&warming->reporting);
+}
+int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
+                  const memstore_loader *loader, memstore_progress_fn fn, void *context)
+{
+    struct warming warming = {
+        .store = store,
+        .loader = loader,
+        .reporting = ms_reporting_to(fn, context),
+        .turn_us = ms_clock_exact_ms() * 1000,
+    };
+    int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
+    for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
+        const size_t most = group_size(&warming);
+        const size_t size = n - done < most ? n - done : most;
+        status = warm_group(&warming, keys + done, size);
+        done += size;
+    }
+    return status == MEMSTORE_OK ? warming.status : status;
+}
+
+/* lib/store/space/harvest.c */
+#define RETIRED_SHARE_DIVISOR 256
+#define RETIRED_SHARE_DIVISOR_AT_MOST 32
+void ms_harvest_retire(memstore *store, struct ms_retired *node)
+{
+    ms_mutex_lock(&store->retired_lock);
+    node->next = store->retired;
+    store->retired = node;
+    ms_add_relaxed(&store->retired_bytes, node->size);
+    ms_mutex_unlock(&store->retired_lock);
+}
+void ms_harvest_if_much(memstore *store)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    const uint64_t bytes = ms_load_relaxed(&store->retired_bytes);
+    if (ms_likely(bytes < limit / RETIRED_SHARE_DIVISOR))
+        return;
+    if (ms_maintenance_wake(store) && bytes < limit / RETIRED_SHARE_DIVISOR_AT_MOST)
+        return;
+    if (!ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    ms_harvest_locked(store, ms_store_deadline(store));
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+static struct ms_retired *take_retired(memstore *store, struct ms_retired *from)
+{
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired **link = &store->retired;
+    while (*link != from)
+        link = &(*link)->next;
+    *link = NULL;
+    store->retired_ripening = NULL;
+    for (struct ms_retired *node = from; node != NULL; node = node->next)
+        ms_sub_relaxed(&store->retired_bytes, node->size);
+    ms_mutex_unlock(&store->retired_lock);
+    return from;
+}
+static void put_back_retired(memstore *store, struct ms_retired *retired)
+{
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_harvest_retire(store, retired);
+        retired = next;
+    }
+}
+static struct ms_retired *take_all_retired(memstore *store)
+{
+    ms_mutex_lock(&store->retired_lock);
+    struct ms_retired *const first = store->retired;
+    ms_mutex_unlock(&store->retired_lock);
+    return take_retired(store, first);
+}
+static bool release(memstore *store, struct ms_segment *limbo, struct ms_retired *retired)
+{
+    for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
+        ms_due_forget(&store->due, segment);
+    bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_pages_free(&store->arena.pages, retired->memory, retired->size);
+        ms_mem_free(retired);
+        retired = next;
+        freed = true;
+    }
+    return freed;
+}
+bool ms_harvest_locked(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *limbo = ms_arena_take_limbo(&store->arena);
+    struct ms_retired *retired = take_all_retired(store);
+    store->ripening = 0;
+    if (limbo == NULL && retired == NULL)
+        return false;
+    if (!ms_maintenance_grace_period(store, deadline_us)) {
+        ms_arena_put_limbo(&store->arena, limbo);
+        put_back_retired(store, retired);
+        return false;
+    }
+    return release(store, limbo, retired);
+}
+bool ms_harvest_begin_locked(memstore *store)
+{
+    if (store->ripening != 0)
+        return true;
+    ms_mutex_lock(&store->retired_lock);
+    store->retired_ripening = store->retired;
+    ms_mutex_unlock(&store->retired_lock);
+    if (!ms_arena_let_ripen(&store->arena) && store->retired_ripening == NULL)
+        return false;
+    store->ripening = ms_maintenance_begin_grace_period(store);
+    return store->ripening != 0;
+}
+bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
+{
+    if (store->ripening == 0 || !ms_maintenance_await_grace_period(store->ripening, deadline_us))
+        return false;
+    store->ripening = 0;
+    struct ms_segment *const limbo = ms_arena_take_ripe(&store->arena);
+    const bool freed = release(store, limbo, take_retired(store, store->retired_ripening));
+    ms_harvest_begin_locked(store);
+    return freed;
+}
+
+/* lib/store/space/pressure_limit.c */
+#define LOOK_INTERVAL_MS 500
+#define RESUME_MS 10
+_Static_assert((int)MS_PRESSURE_CGROUP == (int)MS_MEMORY_PRESSURE_CGROUP &&
+                   (int)MS_PRESSURE_PSI == (int)MS_MEMORY_PRESSURE_PSI,
+               "the setting names the source");
+static bool is_time(memstore *store, int source)
+{
+    return ms_load_relaxed(&store->pressure_limit.watched) != source ||
+           ms_clock_exact_ms() >= ms_load_relaxed(&store->pressure_limit.look_ms);
+}
+int64_t ms_pressure_limit_when(memstore *store, int64_t now_us)
+{
+    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
+    if (source == MS_MEMORY_PRESSURE_OFF)
+        return INT64_MAX;
+    if (is_time(store, source))
+        return now_us;
+    if (ms_load_relaxed(&store->pressure_limit.moving))
+        return now_us + RESUME_MS * 1000;
+    return now_us + (ms_load_relaxed(&store->pressure_limit.look_ms) - ms_clock_exact_ms()) * 1000;
+}
+static uint64_t floor_of(memstore *store, uint64_t configured)
+{
+    const uint64_t least = ms_store_least_limit(store);
+    const uint64_t part = configured / MS_PRESSURE_FLOOR_DIVISOR;
+    const uint64_t floor = part > least ? part : least;
+    return floor < configured ? floor : configured;
+}
+uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next)
+{
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    if (next->memory_pressure == MS_MEMORY_PRESSURE_OFF || now >= store->settings.limit)
+        return next->limit;
+    const uint64_t floor = floor_of(store, next->limit);
+    const uint64_t held = now > floor ? now : floor;
+    return held < next->limit ? held : next->limit;
+}
+void ms_pressure_limit_give_up(memstore *store)
+{
+    ms_store_relaxed(&store->pressure_limit.moving, false);
+}
+static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
+{
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    const uint64_t configured = store->settings.limit;
+    const struct ms_pressure_limits limits = {.configured = configured,
+                                              .floor = floor_of(store, configured),
+                                              .now = ms_budget_limit(&store->arena.budget),
+                                              .charged = ms_budget_charged(&store->arena.budget)};
+    pressure->before = limits.now;
+    pressure->descent = (struct ms_descent){0};
+    pressure->target = ms_pressure_judge(&pressure->state, reading, &limits, ms_clock_exact_ms());
+    ms_store_relaxed(&pressure->moving, pressure->target != pressure->before);
+}
+static void end_change(memstore *store)
+{
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    ms_store_relaxed(&pressure->moving, false);
+    if (now == pressure->before)
+        return;
+    ms_count(&store->counters,
+             now < pressure->before ? MS_COUNT_LIMIT_LOWERED : MS_COUNT_LIMIT_RAISED, 1);
+    ms_track_resize(store);
+    ms_store_relaxed(&store->limit_told, false);
+    ms_tell_limit_moved(store, pressure->before);
+}
+static bool store_space_pressure_limit_move(memstore *store, int64_t until_us)
+{
+    const enum ms_resize_end end = ms_store_resize_some(store, store->pressure_limit.target,
+                                                        &store->pressure_limit.descent, until_us);
+    if (end != MS_RESIZE_LATER)
+        end_change(store);
+    return end != MS_RESIZE_LATER;
+}
+static void tell_reading(memstore *store, const struct ms_pressure_reading *reading)
+{
+    static const char watched[] = "", unbounded[] = "no group up the hierarchy has a limit";
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    const char *const text = reading->outcome == MS_PRESSURE_READ        ? watched
+                             : reading->outcome == MS_PRESSURE_UNBOUNDED ? unbounded
+                                                                         : reading->why;
+    if (pressure->told == text)
+        return;
+    pressure->told = text;
+    if (text == watched)
+        ms_tell_pressure_watched(store, pressure->sensor.file);
+    else
+        ms_tell_pressure_unknown(store, pressure->sensor.file, text);
+}
+static struct ms_pressure_reading look(memstore *store, int source)
+{
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    if (ms_load_relaxed(&pressure->watched) != source) {
+        pressure->told = NULL;
+        pressure->state.has_begun = false;
+        ms_store_relaxed(&pressure->watched, source);
+    }
+    ms_store_relaxed(&pressure->look_ms, ms_clock_exact_ms() + LOOK_INTERVAL_MS);
+    const struct ms_pressure_reading reading =
+        ms_pressure_read(&pressure->sensor, (enum ms_pressure_source)source);
+    tell_reading(store, &reading);
+    return reading;
+}
+static bool store_space_pressure_limit_run(memstore *store, int source, int64_t until_us)
+{
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    struct ms_pressure_reading reading = {.outcome = MS_PRESSURE_UNKNOWN};
+    const bool looks = is_time(store, source);
+    bool done = true;
+    if (!looks && !ms_load_relaxed(&pressure->moving))
+        return true;
+    if (looks)
+        reading = look(store, source);
+    if (!ms_mutex_try_lock(&store->settings_lock)) {
+        ms_store_relaxed(&pressure->look_ms, ms_clock_exact_ms() + RESUME_MS);
+        return true;
+    }
+    if ((int)ms_setting_of(&store->settings, memory_pressure) == source) {
+        if (looks && !ms_load_relaxed(&pressure->moving))
+            begin_change(store, &reading);
+        if (ms_load_relaxed(&pressure->moving))
+            done = store_space_pressure_limit_move(store, until_us);
+    }
+    ms_mutex_unlock(&store->settings_lock);
+    return done;
+}
+bool ms_pressure_limit_run(memstore *store, int64_t until_us)
+{
+    const int source = (int)ms_setting_of(&store->settings, memory_pressure);
+    bool idle = false;
+    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
+        !ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
+        return true;
+    const bool done = store_space_pressure_limit_run(store, source, until_us);
+    ms_store_release(&store->pressure_limit.busy, false);
+    return done;
+}
+void ms_pressure_limit_close(memstore *store)
+{
+    ms_pressure_forget(&store->pressure_limit.sensor);
+}
+void ms_pressure_limit_forget_parent(memstore *store)
+{
+    struct ms_pressure_limit *pressure = &store->pressure_limit;
+    if (ms_load_relaxed(&pressure->busy))
+        pressure->sensor = (struct ms_pressure_sensor){.file = ""};
+    ms_store_relaxed(&pressure->busy, false);
+}
+
+/* lib/store/space/reclaim.c */
+#ifndef MS_STORE_SPACE_RECLAIM_H
+#define MS_STORE_SPACE_RECLAIM_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+struct ms_segment;
+bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most, bool keeps);
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
+struct ms_segment *ms_reclaim_stalest(memstore *store);
+struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
+#endif
+#define store_space_reclaim_GROUP 16
 #define READ_AHEAD_BYTES 2048
-#define store_reclaim_SHARD_PATIENCE_US 5000
+#define store_space_reclaim_SHARD_PATIENCE_US 5000
 #define COMPACT_PASSES 4
 #define MOVES_FOR_FREED 8
 #define OWED_SEGMENTS 2
 #define OWED_BYTES (UINT64_C(128) << 10)
-struct store_reclaim_walk {
+struct store_space_reclaim_walk {
     const memstore *store;
     struct ms_segment *segment;
     uint32_t offset;
     uint32_t end;
 };
-static struct store_reclaim_walk walk_start(const memstore *store, struct ms_segment *segment)
+static struct store_space_reclaim_walk walk_start(const memstore *store, struct ms_segment *segment)
 {
-    return (struct store_reclaim_walk){store, segment, 0, ms_load_acquire(&segment->used)};
+    return (struct store_space_reclaim_walk){store, segment, 0, ms_load_acquire(&segment->used)};
 }
-static bool walk_next(struct store_reclaim_walk *store_reclaim_walk, struct ms_found *out)
+static bool walk_next(struct store_space_reclaim_walk *store_space_reclaim_walk, struct ms_found *out)
 {
-    if (store_reclaim_walk->offset >= store_reclaim_walk->end)
+    if (store_space_reclaim_walk->offset >= store_space_reclaim_walk->end)
         return false;
-    out->segment = store_reclaim_walk->segment;
-    out->entry = (struct ms_entry *)(store_reclaim_walk->segment->base + store_reclaim_walk->offset);
-    out->parts = ms_entry_parts(out->entry, store_reclaim_walk->store->kept);
-    out->place = ms_arena_place_of(&store_reclaim_walk->store->arena, out->entry);
-    store_reclaim_walk->offset += ms_arena_padded(&store_reclaim_walk->store->arena, out->parts.size);
+    out->segment = store_space_reclaim_walk->segment;
+    out->entry = (struct ms_entry *)(store_space_reclaim_walk->segment->base + store_space_reclaim_walk->offset);
+    out->parts = ms_entry_parts(out->entry, store_space_reclaim_walk->store->kept);
+    out->place = ms_arena_place_of(&store_space_reclaim_walk->store->arena, out->entry);
+    store_space_reclaim_walk->offset += ms_arena_padded(&store_space_reclaim_walk->store->arena, out->parts.size);
     ms_prefetch((const char *)out->entry + READ_AHEAD_BYTES);
     return true;
 }
@@ -25324,13 +25371,13 @@ static bool lock_shard(struct pass *pass, ms_mutex *lock)
 {
     if (ms_mutex_try_lock(lock))
         return true;
-    if (pass->passed_over || !ms_mutex_lock_until(lock, ms_clock_real_us() + store_reclaim_SHARD_PATIENCE_US)) {
+    if (pass->passed_over || !ms_mutex_lock_until(lock, ms_clock_real_us() + store_space_reclaim_SHARD_PATIENCE_US)) {
         pass->passed_over = true;
         return false;
     }
     return true;
 }
-static void store_reclaim_take_entry(struct pass *pass, const struct candidate *candidate)
+static void store_space_reclaim_take_entry(struct pass *pass, const struct candidate *candidate)
 {
     memstore *store = pass->store;
     ms_mutex *lock = ms_store_shard_lock(store, candidate->hash);
@@ -25371,11 +25418,11 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));
 }
-static size_t collect_group(struct pass *pass, struct store_reclaim_walk *store_reclaim_walk, struct candidate group[store_reclaim_GROUP])
+static size_t collect_group(struct pass *pass, struct store_space_reclaim_walk *store_space_reclaim_walk, struct candidate group[store_space_reclaim_GROUP])
 {
     size_t count = 0;
     struct ms_found found;
-    while (count < store_reclaim_GROUP && walk_next(store_reclaim_walk, &found)) {
+    while (count < store_space_reclaim_GROUP && walk_next(store_space_reclaim_walk, &found)) {
         if (is_candidate(pass, &found)) {
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
@@ -25406,19 +25453,19 @@ static void count_pass(const struct pass *pass)
 }
 static void run_pass(struct pass *pass, uint32_t most)
 {
-    struct store_reclaim_walk store_reclaim_walk = walk_start(pass->store, pass->segment);
-    struct candidate group[store_reclaim_GROUP];
+    struct store_space_reclaim_walk store_space_reclaim_walk = walk_start(pass->store, pass->segment);
+    struct candidate group[store_space_reclaim_GROUP];
     size_t count;
     pass->earliest = MS_NEVER;
     ms_testing_reach(MS_POINT_RECLAIMING);
-    while ((count = collect_group(pass, &store_reclaim_walk, group)) != 0) {
+    while ((count = collect_group(pass, &store_space_reclaim_walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             if (most != 0 && pass->removed_expired >= most) {
                 pass->stopped = true;
                 count_pass(pass);
                 return;
             }
-            store_reclaim_take_entry(pass, &group[i]);
+            store_space_reclaim_take_entry(pass, &group[i]);
         }
     }
     count_pass(pass);
@@ -25545,373 +25592,7 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
     return best.dead >= least ? best.segment : NULL;
 }
 
-/* lib/store/reconfigure.c */
-#include <stdio.h>
-bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now)
-{
-    if (!ms_mutex_lock_until(&store->settings_lock, ms_wait_deadline(MS_WAIT_UNBOUNDED)))
-        return false;
-    *now = store->settings;
-    return true;
-}
-void ms_store_end_reconfiguration(memstore *store)
-{
-    ms_mutex_unlock(&store->settings_lock);
-}
-int64_t ms_store_sweep_slack(const struct ms_settings *settings)
-{
-    int64_t slack = settings->cleanup_interval;
-    if (settings->life_window != 0 && settings->clean_window != 0 &&
-        (slack == 0 || settings->clean_window < slack))
-        slack = settings->clean_window;
-    return slack;
-}
-static bool knows_ages(const memstore *store, const struct ms_settings *next, size_t *refused,
-                       char why[static MS_WHY_SIZE])
-{
-    const char *const key = next->life_window != 0 ? "life_window" : "loader.refresh_after";
-    if ((next->life_window == 0 && next->load_refresh_after == 0) || store->keeps_created)
-        return true;
-    *refused = next->life_window != 0 ? offsetof(struct ms_settings, life_window)
-                                      : offsetof(struct ms_settings, load_refresh_after);
-    snprintf(why, MS_WHY_SIZE,
-             "entries do not keep their creation time in this store; open it with a %s or with "
-             "ttl.store_creation_time",
-             key);
-    return false;
-}
-struct memory_change {
-    const struct ms_settings *next;
-    uint64_t before, limit;
-    bool raises;
-    bool samples_anew;
-};
-static bool has_too_large_a_sample(memstore *store, uint64_t limit)
-{
-    const uint64_t least = ms_store_least_limit(store);
-    return limit < least && limit >= least - ms_track_charged(store);
-}
-static struct memory_change plan_memory(memstore *store, const struct ms_settings *next)
-{
-    const struct ms_settings *const now = &store->settings;
-    const uint64_t before = ms_budget_limit(&store->arena.budget);
-    struct memory_change change = {next, before, before, false,
-                                   next->access_sample != now->access_sample};
-    if (next->limit != now->limit || next->memory_pressure != now->memory_pressure) {
-        const bool moving = ms_load_relaxed(&store->guard.moving);
-        change.limit = ms_guard_limit(store, next);
-        change.raises = change.limit > before || (change.limit == before && moving);
-        change.samples_anew |=
-            next->access_sample != 0 && has_too_large_a_sample(store, change.limit);
-    }
-    return change;
-}
-static int raise_limit(memstore *store, const struct memory_change *change,
-                       char why[static MS_WHY_SIZE])
-{
-    const uint64_t more = change->limit - change->before;
-    const uint64_t lacks = ms_notify_lacks(store, change->next);
-    const uint64_t taken = lacks < more ? lacks : more;
-    const int status = ms_store_raise(store, change->limit, taken, why);
-    if (status == MEMSTORE_OK && taken != 0)
-        ms_notify_grant(store, change->next, taken);
-    return status;
-}
-static int lower_limit(memstore *store, const struct memory_change *change, uint64_t parting,
-                       char why[static MS_WHY_SIZE])
-{
-    const struct ms_settings *const next = change->next;
-    const bool less = ms_notify_allowance(next) < ms_notify_allowance(&store->settings);
-    if (less)
-        ms_events_allow(&store->events, ms_notify_allowance(next));
-    return ms_store_lower(store, change->limit, parting, why);
-}
-static int store_reconfigure_gather(memstore *store, const struct memory_change *change, struct ms_sampler **sampler,
-                  size_t *refused, char why[static MS_WHY_SIZE])
-{
-    const struct ms_settings *const next = change->next;
-    *sampler = NULL;
-    if (change->samples_anew &&
-        !ms_track_prepare(store, change->limit, next->access_sample, sampler)) {
-        *refused = offsetof(struct ms_settings, access_sample);
-        snprintf(
-            why, MS_WHY_SIZE,
-            "performance.memory_limit has no room for what monitoring.access_sample_ratio needs");
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    const int status = ms_notify_raise(store, next, why);
-    if (status != MEMSTORE_OK) {
-        *refused = offsetof(struct ms_settings, event_memory);
-        ms_track_discard(store, *sampler);
-    }
-    return status;
-}
-static int change_memory(memstore *store, const struct memory_change *change, size_t *refused,
-                         char why[static MS_WHY_SIZE])
-{
-    struct ms_sampler *sampler;
-    int status = MEMSTORE_OK;
-    *refused = offsetof(struct ms_settings, memory_limit);
-    if (change->raises)
-        status = raise_limit(store, change, why);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = store_reconfigure_gather(store, change, &sampler, refused, why);
-    if (status != MEMSTORE_OK) {
-        if (change->raises)
-            ms_store_put_limit_back(store, change->before);
-        ms_notify_take_back(store);
-        return status;
-    }
-    if (change->limit < change->before)
-        status =
-            lower_limit(store, change, change->samples_anew ? ms_track_charged(store) : 0, why);
-    if (status != MEMSTORE_OK) {
-        ms_track_discard(store, sampler);
-        ms_notify_reconfigured(store, &store->settings);
-    } else if (change->samples_anew) {
-        ms_track_start(store, sampler, change->next->access_sample);
-    }
-    return status;
-}
-static int check_events(const memstore *store, const struct ms_settings *next, size_t *refused,
-                        char why[static MS_WHY_SIZE])
-{
-    const struct ms_settings *const now = &store->settings;
-    const uint64_t sample = next->access_sample != 0 ? ms_track_charge_at(next->limit) : 0;
-    *refused = next->event_memory != now->event_memory ? offsetof(struct ms_settings, event_memory)
-                                                       : offsetof(struct ms_settings, memory_limit);
-    if (next->event_memory == 0 ||
-        (next->event_memory <= now->event_memory && next->limit >= now->limit))
-        return MEMSTORE_OK;
-    return ms_store_check_least(
-        next->limit, ms_arena_least_limit(&store->arena) + sample + next->event_memory, why);
-}
-static int reconfigure_memory(memstore *store, const struct ms_settings *next, size_t *refused,
-                              char why[static MS_WHY_SIZE])
-{
-    int status = check_events(store, next, refused, why);
-    if (status != MEMSTORE_OK)
-        return status;
-    *refused = offsetof(struct ms_settings, memory_limit);
-    if (ms_store_check_limit(store, next->limit, why) != MEMSTORE_OK)
-        return MEMSTORE_ERR_UNSUPPORTED;
-    const struct memory_change change = plan_memory(store, next);
-    status = change_memory(store, &change, refused, why);
-    if (status == MEMSTORE_OK && change.limit < change.before)
-        ms_store_settle_limit(store);
-    if (status == MEMSTORE_OK && (change.raises || change.limit != change.before)) {
-        ms_guard_give_up(store);
-        ms_track_resize(store);
-        ms_store_relaxed(&store->limit_told, false);
-    }
-    return status;
-}
-int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *changes, size_t count, size_t *refused,
-                         char why[static MS_WHY_SIZE])
-{
-    if (!knows_ages(store, next, refused, why))
-        return MEMSTORE_ERR_UNSUPPORTED;
-    const int status = reconfigure_memory(store, next, refused, why);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_settings_put(&store->settings, offsetof(struct ms_settings, limit), sizeof next->limit,
-                    next->limit);
-    for (size_t i = 0; i < count; i++)
-        ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
-    ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
-    ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
-    ms_combiner_retune(store);
-    ms_flights_forget_absences(&store->flights, next->load_max_absent, UINT64_MAX);
-    if (ms_notify_allowance(next) != store->events.allowance)
-        ms_notify_reconfigured(store, next);
-    ms_monitor_reconfigured(store);
-    ms_maintenance_wake(store);
-    return MEMSTORE_OK;
-}
-
-/* lib/store/report.c */
-uint64_t ms_store_size(memstore *store)
-{
-    if (!ms_upkeep_expire(store, ms_store_deadline(store)))
-        return ms_scan_count(store);
-    return ms_index_count(&store->index);
-}
-static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memstore_stats *out)
-{
-    out->misses = sums[MS_COUNT_MISSES];
-    out->hits = sums[MS_COUNT_READS] > out->misses ? sums[MS_COUNT_READS] - out->misses : 0;
-    out->sets = sums[MS_COUNT_SETS];
-    out->updates = sums[MS_COUNT_UPDATES];
-    out->deletes = sums[MS_COUNT_DELETES];
-    out->evictions = sums[MS_COUNT_EVICTIONS];
-    out->expirations = sums[MS_COUNT_EXPIRATIONS];
-    out->rejected_too_large = sums[MS_COUNT_REJECTED_TOO_LARGE];
-    out->rejected_invalid_ttl =
-        ms_counts_from_to(sums, MS_COUNT_REJECTED_INVALID_TTL, MS_COUNT_REJECTED_TTL_EXPIRED);
-    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
-    out->rejected_memory = ms_counts_from_to(sums, MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
-                                             MS_COUNT_REJECTED_SHARD_OVERFLOW);
-    out->rejected_condition =
-        ms_counts_from_to(sums, MS_COUNT_REJECTED_KEY_EXISTS, MS_COUNT_REJECTED_NOT_A_NUMBER);
-    out->compactions = sums[MS_COUNT_COMPACTIONS];
-    out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
-    out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];
-    out->rejected_timeout = sums[MS_COUNT_REJECTED_TIMEOUT];
-    out->loads = sums[MS_COUNT_LOADS];
-    out->load_failures = sums[MS_COUNT_LOAD_FAILURES];
-    out->load_retries = sums[MS_COUNT_LOAD_RETRIES];
-    out->loads_coalesced = sums[MS_COUNT_LOADS_COALESCED];
-    out->loads_overtaken = sums[MS_COUNT_LOADS_OVERTAKEN];
-    out->loads_bypassed = sums[MS_COUNT_LOADS_BYPASSED];
-    out->absent_loaded = sums[MS_COUNT_ABSENT_LOADED];
-    out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
-    out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
-    out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
-    const struct ms_breakers_sum breakers =
-        ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms());
-    out->breakers_open = breakers.open;
-    out->breakers_half_open = breakers.half_open;
-    out->stale_served = sums[MS_COUNT_STALE_SERVED];
-    out->refreshes = sums[MS_COUNT_REFRESHES];
-    out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
-    out->loads_timed_out = sums[MS_COUNT_LOADS_TIMED_OUT];
-    out->loads_without_place = sums[MS_COUNT_LOADS_WITHOUT_PLACE];
-    out->loads_without_bytes = sums[MS_COUNT_LOADS_WITHOUT_BYTES];
-    out->room_made = sums[MS_COUNT_ROOM_MADE];
-    out->exports = sums[MS_COUNT_EXPORTS];
-    out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
-    out->rejected_ttl_expired = sums[MS_COUNT_REJECTED_TTL_EXPIRED];
-    out->rejected_gc_pressure = sums[MS_COUNT_REJECTED_GC_PRESSURE];
-    out->rejected_shard_overflow = sums[MS_COUNT_REJECTED_SHARD_OVERFLOW];
-    out->rejected_key_exists = sums[MS_COUNT_REJECTED_KEY_EXISTS];
-    out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
-    out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
-    out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
-    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
-    out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
-}
-void ms_store_stats(memstore *store, memstore_stats *out)
-{
-    uint64_t sums[MS_COUNTERS];
-    out->entries = ms_store_size(store);
-    ms_counters_sum(&store->counters, sums);
-    tell_counts(store, sums, out);
-}
-void ms_store_rising_stats(memstore *store, memstore_stats *out)
-{
-    uint64_t sums[MS_COUNTERS];
-    out->entries = ms_store_size(store);
-    ms_counters_sum_rising(&store->counters, sums);
-    tell_counts(store, sums, out);
-}
-struct byte_sums {
-    uint64_t live, dead, stale, unused, segments;
-};
-static void sum_segment(struct ms_segment *segment, void *context)
-{
-    struct byte_sums *sums = context;
-    const uint32_t live = ms_segment_live_bytes(segment);
-    const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
-    sums->live += live > stale ? live - stale : 0;
-    sums->stale += stale;
-    sums->dead += ms_segment_dead_bytes(segment);
-    sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
-    sums->segments++;
-}
-void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
-{
-    struct byte_sums sums = {0};
-    ms_arena_each(&store->arena, sum_segment, &sums);
-    *live = sums.live + sums.stale;
-    *dead = sums.dead;
-}
-static void tell_sums(memstore *store, memstore_memory_stats *out)
-{
-    struct ms_arena *arena = &store->arena;
-    out->limit = ms_budget_limit(&arena->budget);
-    out->configured_limit = ms_setting_of(&store->settings, limit);
-    out->charged = ms_budget_charged(&arena->budget);
-    out->segment_size = ms_arena_segment_size(arena);
-    out->index = ms_load_relaxed(&store->index.table_bytes);
-}
-void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
-{
-    if (!ms_setting_of(&store->settings, enable_memory_stats)) {
-        tell_sums(store, out);
-        return;
-    }
-    ms_store_measure_memory(store, out);
-    out->resident =
-        ms_arena_resident(&store->arena) + ms_mem_resident(store->block, store->block_bytes);
-}
-void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
-{
-    struct ms_arena *arena = &store->arena;
-    struct byte_sums sums = {0};
-    tell_sums(store, out);
-    ms_arena_each(arena, sum_segment, &sums);
-    out->live = sums.live;
-    out->dead = sums.dead;
-    out->pinned = ms_arena_pinned(arena);
-    out->segments = sums.segments;
-    out->stale = sums.stale;
-    out->free = sums.unused + ms_arena_free_bytes(arena);
-    const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
-    out->overhead = out->charged > known ? out->charged - known : 0;
-}
-_Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are told");
-static void store_report_count_entries(struct ms_segment *segment, void *context)
-{
-    memstore_ttl_stats *out = context;
-    const uint32_t live = ms_segment_live_entries(segment);
-    const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
-    out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
-}
-void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
-{
-    const uint32_t classes = store->arena.ttl_classes;
-    (void)ms_upkeep_expire(store, ms_store_deadline(store));
-    out->classes = classes;
-    for (uint32_t i = 0; i < classes; i++)
-        out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
-    ms_arena_each(&store->arena, store_report_count_entries, out);
-}
-void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start)
-{
-    const int64_t slow_ms = ms_setting_of(&store->settings, latency_threshold);
-    ms_latency_add(&store->latency, operation, ms_clock_real_ns() - start,
-                   slow_ms != 0 ? (uint64_t)slow_ms * 1000000 : UINT64_MAX);
-}
-int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out)
-{
-    struct ms_histogram_sums sums;
-    if (store->latency.histograms == NULL)
-        return MEMSTORE_ERR_UNSUPPORTED;
-    ms_latency_sum(&store->latency, operation, &sums);
-    out->count = sums.count;
-    out->one_in = ms_latency_one_in(operation);
-    out->total_ns = sums.sum_ns;
-    out->p50_ns = ms_histogram_quantile(&sums, 0.5);
-    out->p90_ns = ms_histogram_quantile(&sums, 0.9);
-    out->p99_ns = ms_histogram_quantile(&sums, 0.99);
-    out->p999_ns = ms_histogram_quantile(&sums, 0.999);
-    out->p9999_ns = ms_histogram_quantile(&sums, 0.9999);
-    out->max_ns = sums.max_ns;
-    out->slow = sums.slow;
-    return MEMSTORE_OK;
-}
-void ms_store_reset_stats(memstore *store)
-{
-    ms_counters_reset(&store->counters);
-    ms_track_forget(store);
-    if (store->latency.histograms != NULL)
-        ms_monitor_forget_latencies(store);
-}
-
-/* lib/store/resize.c */
+/* lib/store/space/resize.c */
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -25920,10 +25601,10 @@ void ms_store_reset_stats(memstore *store)
 #define HEADROOM_DIVISOR 32
 #define PARTS 64
 #define STEP_US 20000
-#define store_resize_TRIES_US 2000
-#define store_resize_TRY_US 50
+#define store_space_resize_TRIES_US 2000
+#define store_space_resize_TRY_US 50
 #define POLL_US 500
-#define store_resize_SHARD_PATIENCE_US 5000
+#define store_space_resize_SHARD_PATIENCE_US 5000
 #define PATIENCE_LEAST_US 100000
 #define VAIN_MOST_US 200000
 struct resize {
@@ -25994,7 +25675,7 @@ static bool shrink_table(memstore *store, uint32_t shard)
 {
     ms_mutex *lock = &store->index.shards[shard].lock;
     if (!ms_index_is_oversized(&store->index, shard) ||
-        !ms_mutex_lock_until(lock, ms_clock_real_us() + store_resize_SHARD_PATIENCE_US))
+        !ms_mutex_lock_until(lock, ms_clock_real_us() + store_space_resize_SHARD_PATIENCE_US))
         return false;
     const bool stepped = ms_index_shrink(&store->index, shard);
     ms_mutex_unlock(lock);
@@ -26035,14 +25716,14 @@ static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t u
     ms_arena_seal_open(&store->arena);
     return true;
 }
-static bool store_resize_has_room(const struct resize *resize, uint64_t spare)
+static bool store_space_resize_has_room(const struct resize *resize, uint64_t spare)
 {
     struct ms_budget *budget = &resize->store->arena.budget;
     return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
 }
 static bool has_arrived(const struct resize *resize)
 {
-    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && store_resize_has_room(resize, 0);
+    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && store_space_resize_has_room(resize, 0);
 }
 static uint64_t headroom(const struct resize *resize)
 {
@@ -26103,7 +25784,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
     *idle = false;
     resize->replacing_us = 0;
     while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
-        if (store_resize_has_room(resize, headroom(resize)))
+        if (store_space_resize_has_room(resize, headroom(resize)))
             lower_limit_locked(resize);
         else
             *idle = !reclaim_locked(resize, deadline_us, end);
@@ -26117,7 +25798,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
-static int store_resize_give_up(struct resize *resize, char why[static MS_WHY_SIZE])
+static int store_space_resize_give_up(struct resize *resize, char why[static MS_WHY_SIZE])
 {
     memstore *store = resize->store;
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
@@ -26164,7 +25845,7 @@ static int64_t patience(const memstore *store)
     const int64_t least = ms_wait_deadline(ms_clock_real_us() + PATIENCE_LEAST_US);
     return deadline > least ? deadline : least;
 }
-static bool store_resize_goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
+static bool store_space_resize_goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
 {
     if (ms_clock_real_us() >= deadline_us || (idle && !may_wait(resize->store)))
         return resize->got_on;
@@ -26182,10 +25863,10 @@ static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[s
     while (!has_arrived(&resize)) {
         bool idle;
         if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
-            return store_resize_give_up(&resize, why);
+            return store_space_resize_give_up(&resize, why);
         deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
-        if (!has_arrived(&resize) && !store_resize_goes_on(&resize, idle, deadline))
-            return store_resize_give_up(&resize, why);
+        if (!has_arrived(&resize) && !store_space_resize_goes_on(&resize, idle, deadline))
+            return store_space_resize_give_up(&resize, why);
     }
     return MEMSTORE_OK;
 }
@@ -26205,7 +25886,7 @@ int ms_store_check_limit(const memstore *store, uint64_t limit, char why[static 
              limit, store->arena.largest_limit);
     return MEMSTORE_ERR_UNSUPPORTED;
 }
-static int store_resize_lock_reclaim(memstore *store, char why[static MS_WHY_SIZE])
+static int store_space_resize_lock_reclaim(memstore *store, char why[static MS_WHY_SIZE])
 {
     if (ms_mutex_lock_until(&store->reclaim_lock, patience(store)))
         return MEMSTORE_OK;
@@ -26214,7 +25895,7 @@ static int store_resize_lock_reclaim(memstore *store, char why[static MS_WHY_SIZ
 }
 int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[static MS_WHY_SIZE])
 {
-    const int status = store_resize_lock_reclaim(store, why);
+    const int status = store_space_resize_lock_reclaim(store, why);
     if (status != MEMSTORE_OK)
         return status;
     ms_add_relaxed(&store->arena.budget.charged, taken);
@@ -26225,7 +25906,7 @@ int ms_store_raise(memstore *store, uint64_t limit, uint64_t taken, char why[sta
 int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_arena *arena = &store->arena;
-    int status = store_resize_lock_reclaim(store, why);
+    int status = store_space_resize_lock_reclaim(store, why);
     if (status != MEMSTORE_OK)
         return status;
     status = check_target(store, limit, parting, why);
@@ -26264,11 +25945,11 @@ void ms_store_put_limit_back(memstore *store, uint64_t limit)
 }
 static bool step_soon(struct resize *resize, bool *idle)
 {
-    const int64_t end = ms_clock_real_us() + store_resize_TRIES_US;
+    const int64_t end = ms_clock_real_us() + store_space_resize_TRIES_US;
     bool locked;
     while (!(locked = step(resize, ms_store_deadline(resize->store), idle)) &&
            ms_clock_real_us() < end)
-        usleep(store_resize_TRY_US);
+        usleep(store_space_resize_TRY_US);
     return locked;
 }
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
@@ -26297,420 +25978,27 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct 
     return has_arrived(&resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
 }
 
-/* lib/store/restore.c */
-#ifndef MS_STORE_PROGRESS_H
-#define MS_STORE_PROGRESS_H
-#include <memstore/snapshot.h>
-#include <stdbool.h>
-#define MS_REPORT_EVERY 2048
-struct ms_reporting {
-    memstore_progress_fn fn;
-    void *context;
-    memstore_progress progress;
-    uint64_t reported;
-};
-static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void *context)
-{
-    return (struct ms_reporting){
-        .fn = fn, .context = context, .progress = {.struct_size = sizeof(memstore_progress)}};
-}
-static inline int ms_report(struct ms_reporting *reporting)
-{
-    reporting->reported = reporting->progress.done;
-    return reporting->fn == NULL || reporting->fn(&reporting->progress, reporting->context) == 0
-               ? MEMSTORE_OK
-               : MEMSTORE_ERR_CANCELLED;
-}
-static inline int ms_report_some(struct ms_reporting *reporting)
-{
-    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ? ms_report(reporting)
-                                                                             : MEMSTORE_OK;
-}
-static inline int ms_report_phase(struct ms_reporting *reporting, enum memstore_phase phase,
-                                  uint64_t total)
-{
-    reporting->progress.phase = phase;
-    reporting->progress.done = 0;
-    reporting->progress.total = total;
-    return ms_report(reporting);
-}
-static inline int ms_report_end(struct ms_reporting *reporting)
-{
-    reporting->progress.total = reporting->progress.done;
-    return ms_report(reporting);
-}
+/* lib/store/space/room.c */
+#ifndef MS_STORE_WATCH_REPORT_H
+#define MS_STORE_WATCH_REPORT_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+uint64_t ms_store_size(memstore *store);
+void ms_store_stats(memstore *store, memstore_stats *out);
+void ms_store_rising_stats(memstore *store, memstore_stats *out);
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
+void ms_store_reset_stats(memstore *store);
+void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 #endif
-#define LONGEST_MS (INT64_MAX / 4)
-struct added {
-    uint64_t hash;
-    uint64_t instance;
-};
-struct restoring {
-    memstore *store;
-    struct ms_reporting reporting;
-    struct ms_snapshot_reader reader;
-    struct ms_news *news;
-    int64_t now, unix_now;
-    struct added *added;
-    size_t count, cap;
-    bool full;
-};
-static bool reserve_note(struct restoring *restoring)
-{
-    if (restoring->count < restoring->cap)
-        return true;
-    const size_t cap = restoring->cap == 0 ? 1024 : restoring->cap * 2;
-    struct added *added = ms_mem_resize(restoring->added, cap * sizeof *added);
-    if (added == NULL)
-        return false;
-    restoring->added = added;
-    restoring->cap = cap;
-    return true;
-}
-struct sought {
-    const memstore *store;
-    uint64_t instance;
-};
-static bool is_instance(void *context, uint32_t *place)
-{
-    const struct sought *sought = context;
-    const struct ms_arena *arena = &sought->store->arena;
-    return ms_arena_version(arena, *place, ms_arena_segment_of(arena, *place)) == sought->instance;
-}
-static void store_restore_take_back(memstore *store, const struct added *added)
-{
-    struct sought sought = {store, added->instance};
-    struct ms_index_slot slot;
-    struct ms_found found;
-    bool live = false;
-    ms_mutex_lock(ms_store_shard_lock(store, added->hash));
-    const bool exists = ms_index_find_slot(&store->index, added->hash, is_instance, &sought, &slot);
-    if (exists) {
-        ms_found_at(store, ms_slot_place(&slot), &found);
-        live = !ms_has_expired(ms_found_expiry(&found));
-        ms_index_remove(&store->index, added->hash, &slot);
-        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
-        ms_store_entry_died(store, &found);
-    }
-    ms_mutex_unlock(ms_store_shard_lock(store, added->hash));
-    if (!exists)
-        return;
-    if (ms_track_follows(store, added->hash))
-        ms_track_delete(store, added->hash);
-    ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
-}
-static void take_all_back(struct restoring *restoring)
-{
-    for (size_t i = 0; i < restoring->count; i++)
-        store_restore_take_back(restoring->store, &restoring->added[i]);
-}
-static int64_t past_of(const struct restoring *restoring, int64_t unix_ms)
-{
-    const int64_t age = restoring->unix_now - unix_ms;
-    const int64_t past = restoring->now - (age > 0 ? age : 0);
-    return past != 0 ? past : -1;
-}
-static bool life_of(const struct restoring *restoring, const struct ms_snapshot_entry *entry,
-                    int64_t created, struct ms_life *life)
-{
-    const struct ms_settings *settings = &restoring->store->settings;
-    const int64_t max_ttl = ms_setting_of(settings, max_ttl);
-    const int64_t window = ms_setting_of(settings, life_window);
-    int64_t left = entry->expires_at == 0 ? LONGEST_MS : entry->expires_at - restoring->unix_now;
-    if (max_ttl != 0 && left > max_ttl)
-        left = max_ttl;
-    if (window != 0 && left > created + window - restoring->now)
-        left = created + window - restoring->now;
-    life->expiry = left >= LONGEST_MS ? MS_NEVER : restoring->now + left;
-    if (entry->expires_at == 0)
-        life->ttl = max_ttl;
-    else
-        life->ttl = restoring->reader.summary.has_ttl ? entry->ttl : left;
-    if (left >= LONGEST_MS || life->ttl >= LONGEST_MS)
-        life->ttl = 0;
-    else if (max_ttl != 0 && life->ttl > max_ttl)
-        life->ttl = max_ttl;
-    return left > 0;
-}
-static int store_restore_add(struct restoring *restoring, const struct ms_snapshot_entry *entry, uint64_t hash,
-               const struct ms_life *life, int64_t created)
-{
-    memstore *store = restoring->store;
-    const struct ms_write write = {
-        .key = {entry->key, entry->key_size},
-        .value = entry->value,
-        .value_size = entry->value_size,
-        .life = *life,
-        .mode = MS_WRITE_ADD,
-        .keep_created = store->keeps_created ? created : 0,
-        .heat_plus_one = entry->heat + 1,
-        .news = restoring->news,
-    };
-    struct ms_write_outcome outcome;
-    int status = ms_store_check_size(store, entry->key_size, entry->value_size);
-    if (status == MEMSTORE_OK && !reserve_note(restoring))
-        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    if (status == MEMSTORE_OK)
-        status = ms_store_try_write(store, &write, hash, &outcome);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (outcome.replaced_expired)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
-    restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
-    return MEMSTORE_OK;
-}
-static bool store_restore_is_large(const memstore *store, const struct ms_snapshot_entry *entry)
-{
-    return (uint64_t)entry->key_size + entry->value_size + sizeof(struct ms_entry_long) +
-               sizeof(struct ms_entry) + 8 >
-           ms_arena_solo_threshold(&store->arena);
-}
-static int restore_entry(struct restoring *restoring, const struct ms_snapshot_entry *entry,
-                         uint64_t hash)
-{
-    memstore_progress *progress = &restoring->reporting.progress;
-    const int64_t created = restoring->reader.summary.has_created
-                                ? past_of(restoring, entry->created_at)
-                                : restoring->now;
-    struct ms_life life;
-    progress->done++;
-    if (!life_of(restoring, entry, created, &life)) {
-        progress->expired++;
-        return MEMSTORE_OK;
-    }
-    const int status =
-        restoring->full ? MEMSTORE_ERR_CACHE_FULL : store_restore_add(restoring, entry, hash, &life, created);
-    switch (status) {
-    case MEMSTORE_OK:
-        progress->stored++;
-        return status;
-    case MEMSTORE_ERR_KEY_EXISTS:
-        progress->present++;
-        return MEMSTORE_OK;
-    case MEMSTORE_ERR_CACHE_FULL:
-        restoring->full |= !store_restore_is_large(restoring->store, entry);
-        progress->left_out++;
-        return MEMSTORE_OK;
-    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        progress->left_out++;
-        return MEMSTORE_OK;
-    default:
-        return status;
-    }
-}
-#define AHEAD 16
-struct ahead {
-    struct ms_snapshot_entry entries[AHEAD];
-    uint64_t hashes[AHEAD];
-};
-static size_t take_ahead(struct restoring *restoring, struct ahead *ahead)
-{
-    memstore *store = restoring->store;
-    size_t n = 0;
-    for (; n < AHEAD && ms_snapshot_next(&restoring->reader, &ahead->entries[n]); n++) {
-        const struct ms_snapshot_entry *const entry = &ahead->entries[n];
-        ahead->hashes[n] = ms_store_hash(store, entry->key, entry->key_size);
-        ms_index_prefetch(&store->index, ahead->hashes[n]);
-    }
-    return n;
-}
-static int restore_block(struct restoring *restoring, uint64_t number)
-{
-    struct ahead ahead;
-    int status = ms_snapshot_read(&restoring->reader, number);
-    size_t n;
-    while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
-        for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
-            status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
-    }
-    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
-}
-static int restore_heat(struct restoring *restoring, unsigned heat)
-{
-    const struct ms_snapshot_reader *reader = &restoring->reader;
-    int status = MEMSTORE_OK;
-    for (uint64_t i = 0; i < reader->count && status == MEMSTORE_OK; i++) {
-        if (reader->spots[i].heat == heat)
-            status = restore_block(restoring, i);
-    }
-    return status;
-}
-static bool store_restore_fits(const struct restoring *restoring)
-{
-    memstore *store = restoring->store;
-    const uint64_t room = (uint64_t)ms_arena_available(&store->arena) << store->arena.segment_shift;
-    const uint64_t index =
-        restoring->reader.summary.entries * 2 * sizeof(struct ms_bucket) / MS_BUCKET_SLOTS;
-    return restoring->reader.bytes + index < room / 2;
-}
-static int restore_all(struct restoring *restoring)
-{
-    const bool coldest_first = store_restore_fits(restoring);
-    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_LOADING,
-                                 restoring->reader.summary.entries);
-    for (unsigned i = 0; i < MS_SNAPSHOT_HEATS && status == MEMSTORE_OK; i++)
-        status = restore_heat(restoring, coldest_first ? i : MS_SNAPSHOT_HEATS - 1 - i);
-    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
-}
-static bool verified_block(void *context, uint32_t entries)
-{
-    struct restoring *restoring = context;
-    restoring->reporting.progress.done += entries;
-    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
-}
-static int verify(struct restoring *restoring)
-{
-    int status = ms_report_phase(&restoring->reporting, MEMSTORE_PHASE_VERIFYING,
-                                 restoring->reader.summary.entries);
-    if (status == MEMSTORE_OK)
-        status = ms_snapshot_verify(&restoring->reader, verified_block, restoring);
-    return status == MEMSTORE_OK ? ms_report_end(&restoring->reporting) : status;
-}
-static int restore(struct restoring *restoring)
-{
-    const int64_t saved_at = restoring->reader.summary.saved_at;
-    int status = verify(restoring);
-    if (status != MEMSTORE_OK)
-        return status;
-    ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
-    ms_room_free_emptied(restoring->store);
-    restoring->unix_now = ms_clock_unix_ms();
-    restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
-    if (restoring->unix_now < saved_at)
-        restoring->unix_now = saved_at;
-    status = restore_all(restoring);
-    if (status != MEMSTORE_OK)
-        take_all_back(restoring);
-    return status;
-}
-static int restore_beside(struct restoring *restoring)
-{
-    memstore *store = restoring->store;
-    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
-    if (restoring->news == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    const int status = restore(restoring);
-    ms_news_end(store, restoring->news);
-    return status;
-}
-int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context)
-{
-    struct restoring restoring = {.store = store, .reporting = ms_reporting_to(fn, context)};
-    int status = ms_snapshot_open(&restoring.reader, path, store->settings.secure_wipe);
-    if (status == MEMSTORE_OK) {
-        status = restore_beside(&restoring);
-        ms_snapshot_close(&restoring.reader);
-        ms_mem_free(restoring.added);
-    }
-    ms_tell_loaded(store, path, status, &restoring.reader.summary, &restoring.reporting.progress);
-    return status;
-}
-
-/* lib/store/retime.c */
-int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
-{
-    const int64_t window = ms_setting_of(&store->settings, life_window);
-    if (window == 0)
-        return expiry;
-    const int64_t bound = ms_entry_created(found->entry) + window;
-    return expiry < bound ? expiry : bound;
-}
-static bool change_in_place(const memstore *store, const struct ms_found *found,
-                            const struct ms_life *life)
-{
-    const uint32_t encoded = ms_expiry_encode(life->expiry, found->segment->time_base);
-    if (encoded == MS_EXPIRY_FAR)
-        return false;
-    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
-        return ms_slide_set(store, found->entry, encoded, life->ttl);
-    ms_store_relaxed(&found->entry->expiry, encoded);
-    return true;
-}
-static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry)
-{
-    if (expiry != MS_NEVER &&
-        ms_due_note_changed(&store->due, segment, expiry, ms_clock_coarse_ms()))
-        ms_maintenance_plan(store);
-}
-static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t hash,
-                             int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
-                             struct ms_segment **pinned)
-{
-    struct ms_index_slot slot;
-    struct ms_found found;
-    struct ms_life life;
-    const int status = ms_ttl_to_life(store, ttl_ms, &life);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
-        return MEMSTORE_ERR_KEY_NOT_FOUND;
-    if (ms_has_expired(ms_found_expiry(&found)))
-        return MEMSTORE_ERR_TTL_EXPIRED;
-    if (*version != 0 && *version != ms_found_version(store, &found))
-        return MEMSTORE_ERR_TTL_UPDATE_FAILED;
-    life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
-    if (change_in_place(store, &found, &life)) {
-        note_changed(store, found.segment, life.expiry);
-        ms_store_retime(store, key, hash, life.expiry);
-        if (ms_track_follows(store, hash))
-            ms_track_retime(store, hash, life.expiry);
-        return MEMSTORE_OK;
-    }
-    ms_found_mark_versioned(&found);
-    *version = ms_found_version(store, &found);
-    *pinned = found.segment;
-    ms_segment_borrow(found.segment);
-    *rewrite = (struct ms_write){
-        .key = *key,
-        .value = found.parts.value,
-        .value_size = found.parts.value_size,
-        .life = life,
-        .mode = MS_WRITE_IF_SAME,
-        .instance = ms_found_instance(store, &found),
-        .keep_version = *version,
-        .keep_created = store->keeps_created ? ms_entry_created(found.entry) : 0,
-    };
-    return MS_WRITE_AGAIN;
-}
-static int update_once(memstore *store, const memstore_key *key, uint64_t hash, int64_t ttl_ms,
-                       uint64_t *version)
-{
-    struct ms_segment *pinned = NULL;
-    struct ms_write rewrite;
-    struct ms_write_outcome outcome;
-    int status = ms_store_lock_shard(store, hash);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = update_ttl_locked(store, key, hash, ttl_ms, version, &rewrite, &pinned);
-    ms_mutex_unlock(ms_store_shard_lock(store, hash));
-    if (pinned != NULL) {
-        status = ms_store_try_write(store, &rewrite, hash, &outcome);
-        ms_segment_return(pinned);
-    }
-    return status;
-}
-int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    const memstore_key wanted = {key, key_size};
-    uint64_t version = 0;
-    int status;
-    do {
-        status = update_once(store, &wanted, hash, ttl_ms, &version);
-    } while (status == MS_WRITE_AGAIN);
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_ERR_TTL_EXPIRED)
-        ms_store_count_refusal(store, status);
-    return status;
-}
-
-/* lib/store/room.c */
 #include <sched.h>
 #define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
 #define FAILURES_A_STEP 8
 #define PIN_POLL_US 500
-#define store_room_GIVE_WAY_US 200
+#define store_space_room_GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
 #define AHEAD_FROM_SEGMENTS 128
 #define LOOK_AT_VIEWS_FROM 8
@@ -26745,7 +26033,7 @@ enum compaction {
     COMPACTION_HELD_UP,
     COMPACTION_WITHOUT_ROOM
 };
-static enum compaction store_room_compact_one(memstore *store)
+static enum compaction store_space_room_compact_one(memstore *store)
 {
     struct ms_segment *segment = ms_reclaim_emptiest(store, store->arena.worn_from);
     if (segment == NULL)
@@ -26824,7 +26112,7 @@ static bool evict_one(memstore *store, int64_t deadline_us)
     }
     return evict_victim(store);
 }
-static bool store_room_harvest(memstore *store, int64_t deadline_us)
+static bool store_space_room_harvest(memstore *store, int64_t deadline_us)
 {
     const struct ms_arena *arena = &store->arena;
     if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
@@ -26837,7 +26125,7 @@ static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
-    const enum compaction compaction = store_room_compact_one(store);
+    const enum compaction compaction = store_space_room_compact_one(store);
     return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
 }
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
@@ -26849,7 +26137,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     struct ms_arena *arena = &store->arena;
     if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
         return true;
-    if (store_room_harvest(store, deadline_us))
+    if (store_space_room_harvest(store, deadline_us))
         return true;
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
@@ -26879,7 +26167,7 @@ struct wanted {
     bool pages;
     bool hurries;
 };
-static bool store_room_fits(struct ms_arena *arena, const struct wanted *wanted, uint64_t need)
+static bool store_space_room_fits(struct ms_arena *arena, const struct wanted *wanted, uint64_t need)
 {
     const uint64_t warm = wanted->pages ? ms_pages_warm(&arena->pages) : 0;
     return ms_budget_limit(&arena->budget) + warm >= ms_budget_charged(&arena->budget) + need;
@@ -26898,10 +26186,10 @@ static bool is_satisfied(memstore *store, const struct wanted *wanted)
     const uint64_t need = needed(arena, wanted);
     if (ms_arena_room(arena) < need)
         return false;
-    if (store_room_fits(arena, wanted, need))
+    if (store_space_room_fits(arena, wanted, need))
         return true;
     ms_arena_cool(arena, 0);
-    return store_room_fits(arena, wanted, need);
+    return store_space_room_fits(arena, wanted, need);
 }
 static int why_none(memstore *store)
 {
@@ -26987,7 +26275,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
     bool sealed = false;
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
-        ms_wait_us(store_room_GIVE_WAY_US);
+        ms_wait_us(store_space_room_GIVE_WAY_US);
     bool locked = ms_room_lock(store, deadline_us);
     if (!locked)
         return MEMSTORE_ERR_GC_PRESSURE;
@@ -27004,7 +26292,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
         ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
-static int store_room_make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
+static int store_space_room_make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
     if (ms_maintenance_is_me())
@@ -27022,7 +26310,7 @@ static int make_unless_refused(memstore *store, const struct wanted *wanted, int
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     if (ms_wait_is_stopped() || ms_clock_real_us() > deadline_us + GRACE_FOR_OTHERS_US)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = store_room_make_room(store, wanted, deadline_us, since);
+    const int status = store_space_room_make_room(store, wanted, deadline_us, since);
     *since = ms_budget_mark(&store->arena.budget);
     return status;
 }
@@ -27221,532 +26509,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
     return status;
 }
 
-/* lib/store/save.c */
-#ifndef MS_STORE_INTERVAL_H
-#define MS_STORE_INTERVAL_H
-#define MS_INTERVAL_BUCKETS 64
-struct ms_interval {
-    uint32_t shard;
-    uint32_t from, to;
-};
-static inline struct ms_interval ms_interval_from(const memstore *store, uint32_t shard,
-                                                  uint64_t from)
-{
-    const uint64_t table = ms_load_acquire(&store->index.tables[shard]);
-    const uint32_t buckets = ms_table_buckets(table);
-    const uint64_t width = buckets <= MS_INTERVAL_BUCKETS
-                               ? UINT64_C(1) << 32
-                               : (UINT64_C(1) << 32) / buckets * MS_INTERVAL_BUCKETS;
-    const uint64_t end = from + width;
-    return (struct ms_interval){.shard = shard,
-                                .from = (uint32_t)from,
-                                .to = end >> 32 != 0 ? UINT32_MAX : (uint32_t)(end - 1)};
-}
-static inline bool ms_interval_has(const struct ms_interval *interval, uint64_t hash)
-{
-    return (uint32_t)hash >= interval->from && (uint32_t)hash <= interval->to;
-}
-#endif
-_Static_assert(MS_HEATS == MS_SNAPSHOT_HEATS, "blocks are kept apart by heat");
-#define PINNED_FROM ((size_t)16 << 10)
-struct saving {
-    memstore *store;
-    struct ms_reporting reporting;
-    struct ms_snapshot_writer writer;
-    struct ms_capture *capture;
-    int64_t unix_offset;
-    struct ms_interval interval;
-    ms_place *places;
-    size_t count, cap;
-    struct ms_found *pinned;
-    size_t pinned_count, pinned_cap;
-};
-static bool store_save_reserve(void **array, size_t *cap, size_t count, size_t each)
-{
-    if (count < *cap)
-        return true;
-    const size_t more = *cap == 0 ? 1024 : *cap * 2;
-    void *larger = ms_mem_resize(*array, more * each);
-    if (larger == NULL)
-        return false;
-    *array = larger;
-    *cap = more;
-    return true;
-}
-static bool note_place(void *context, uint32_t place)
-{
-    struct saving *saving = context;
-    void *places = saving->places;
-    if (!store_save_reserve(&places, &saving->cap, saving->count, sizeof *saving->places))
-        return false;
-    saving->places = places;
-    saving->places[saving->count++] = place;
-    return true;
-}
-static bool pin(struct saving *saving, const struct ms_found *found)
-{
-    void *pinned = saving->pinned;
-    if (!store_save_reserve(&pinned, &saving->pinned_cap, saving->pinned_count, sizeof *saving->pinned))
-        return false;
-    saving->pinned = pinned;
-    ms_segment_borrow(found->segment);
-    saving->pinned[saving->pinned_count++] = *found;
-    return true;
-}
-static int64_t unix_of(const struct saving *saving, int64_t monotonic)
-{
-    const int64_t at = monotonic + saving->unix_offset;
-    return at > 0 ? at : 1;
-}
-static int64_t unix_expiry(const struct saving *saving, int64_t expiry)
-{
-    if (expiry > INT64_MAX / 2)
-        return 0;
-    return unix_of(saving, expiry);
-}
-static struct ms_snapshot_entry entry_of(const struct saving *saving, const struct ms_found *found)
-{
-    memstore *store = saving->store;
-    return (struct ms_snapshot_entry){
-        .key = found->parts.key,
-        .value = found->parts.value,
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .expires_at = unix_expiry(saving, ms_found_expiry(found)),
-        .ttl = ms_found_ttl(store, found),
-        .created_at = store->keeps_created ? unix_of(saving, ms_entry_created(found->entry)) : 0,
-        .heat = ms_heat_of(store, found->entry, found->segment),
-    };
-}
-static int store_save_take_place(struct saving *saving, ms_place place)
-{
-    memstore *store = saving->store;
-    struct ms_found found;
-    ms_found_at(store, place, &found);
-    const uint64_t hash = ms_store_hash(store, found.parts.key, found.parts.key_size);
-    if (!ms_interval_has(&saving->interval, hash) || ms_has_expired(ms_found_expiry(&found)) ||
-        ms_capture_has(store, saving->capture, hash, found.parts.key, found.parts.key_size))
-        return MEMSTORE_OK;
-    saving->reporting.progress.done++;
-    if (found.parts.size >= PINNED_FROM)
-        return pin(saving, &found) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    const struct ms_snapshot_entry entry = entry_of(saving, &found);
-    return ms_snapshot_add(&saving->writer, &entry);
-}
-static int store_save_write_entry(struct saving *saving, const struct ms_snapshot_entry *entry)
-{
-    int status = MEMSTORE_OK;
-    if (!ms_snapshot_is_small(&saving->writer, entry))
-        return ms_snapshot_add_large(&saving->writer, entry);
-    status = ms_snapshot_add(&saving->writer, entry);
-    return status == MEMSTORE_OK ? ms_snapshot_write_full(&saving->writer) : status;
-}
-static int write_pinned(struct saving *saving, int status)
-{
-    for (size_t i = 0; i < saving->pinned_count; i++) {
-        const struct ms_found *found = &saving->pinned[i];
-        if (status == MEMSTORE_OK) {
-            const struct ms_snapshot_entry entry = entry_of(saving, found);
-            status = store_save_write_entry(saving, &entry);
-        }
-        ms_segment_return(found->segment);
-    }
-    saving->pinned_count = 0;
-    return status;
-}
-static int write_image(struct saving *saving, const struct ms_image *image)
-{
-    const struct ms_snapshot_entry entry = {
-        .key = image->bytes,
-        .value = image->bytes + image->key_size,
-        .key_size = image->key_size,
-        .value_size = image->value_size,
-        .expires_at = unix_expiry(saving, image->expiry),
-        .ttl = image->ttl,
-        .created_at = saving->store->keeps_created ? unix_of(saving, image->created) : 0,
-        .heat = image->heat,
-    };
-    saving->reporting.progress.done++;
-    return store_save_write_entry(saving, &entry);
-}
-static int write_images(struct saving *saving)
-{
-    struct ms_image *images;
-    int status = ms_capture_take(saving->store, saving->capture, &images);
-    for (struct ms_image *image = images; image != NULL && status == MEMSTORE_OK;
-         image = image->next_fresh)
-        status = write_image(saving, image);
-    if (images != NULL)
-        ms_capture_written(saving->store, saving->capture, images);
-    ms_capture_purge(saving->store, saving->capture);
-    return status;
-}
-static bool note_interval(struct saving *saving)
-{
-    memstore *store = saving->store;
-    const uint64_t position = ms_load_relaxed(&saving->capture->position);
-    const uint32_t shard = (uint32_t)(position >> 32);
-    saving->count = 0;
-    saving->interval = ms_interval_from(store, shard, position & UINT32_MAX);
-    const bool noted = ms_index_scan(&store->index, shard, saving->interval.from,
-                                     saving->interval.to, note_place, saving);
-    ms_store_relaxed(&saving->capture->position,
-                     ((uint64_t)shard << 32) + (uint64_t)saving->interval.to + 1);
-    ms_testing_reach_after(MS_POINT_INTERVAL_NOTED, saving->count);
-    return noted;
-}
-static int copy_interval(struct saving *saving)
-{
-    memstore *store = saving->store;
-    const uint64_t shard = ms_load_relaxed(&saving->capture->position) >> 32;
-    ms_mutex *lock = &store->index.shards[shard].lock;
-    if (!ms_mutex_lock_until(lock, ms_store_deadline(store)))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
-    ms_rcu_read_lock();
-    int status = note_interval(saving) ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    ms_mutex_unlock(lock);
-    for (size_t i = 0; i < saving->count && status == MEMSTORE_OK; i++)
-        status = store_save_take_place(saving, saving->places[i]);
-    ms_rcu_read_unlock();
-    return write_pinned(saving, status);
-}
-static int copy_all(struct saving *saving)
-{
-    const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
-    int status = MEMSTORE_OK;
-    while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
-        status = copy_interval(saving);
-        if (status == MEMSTORE_OK)
-            status = write_images(saving);
-        if (status == MEMSTORE_OK)
-            status = ms_snapshot_write_full(&saving->writer);
-        if (status == MEMSTORE_OK)
-            status = ms_report_some(&saving->reporting);
-    }
-    return status;
-}
-static int store_save_gather(struct saving *saving)
-{
-    memstore *store = saving->store;
-    saving->capture =
-        ms_capture_begin(store, ms_setting_of(&store->settings, snapshot_batch_memory));
-    if (saving->capture == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    int status =
-        ms_report_phase(&saving->reporting, MEMSTORE_PHASE_SAVING, ms_index_count(&store->index));
-    if (status == MEMSTORE_OK)
-        status = copy_all(saving);
-    ms_capture_end(store, saving->capture);
-    ms_mem_free(saving->places);
-    ms_mem_free(saving->pinned);
-    if (status != MEMSTORE_OK)
-        return status;
-    saving->reporting.progress.stored = saving->reporting.progress.done;
-    return ms_report_end(&saving->reporting);
-}
-static int save(struct saving *saving, const char *path)
-{
-    memstore *store = saving->store;
-    const int64_t now = ms_clock_unix_ms();
-    const struct ms_snapshot_options options = {
-        .saved_at = now > 0 ? now : 1,
-        .keeps_created = store->keeps_created,
-        .keeps_ttl = (store->kept & MS_KEPT_TTL) != 0,
-        .packs = ms_setting_of(&store->settings, snapshot_compression) == MS_COMPRESSION_ZSTD,
-        .sync = ms_setting_of(&store->settings, snapshot_fsync),
-        .wipes = store->settings.secure_wipe,
-    };
-    int status =
-        ms_combiner_is_idle(&store->combiner) ? MEMSTORE_OK : ms_combiner_settle_all(store);
-    if (status == MEMSTORE_OK)
-        status = ms_snapshot_begin(&saving->writer, path, &options);
-    if (status != MEMSTORE_OK)
-        return status;
-    saving->unix_offset = ms_clock_unix_offset_ms();
-    status = store_save_gather(saving);
-    if (status == MEMSTORE_OK)
-        return ms_snapshot_commit(&saving->writer);
-    ms_snapshot_abandon(&saving->writer);
-    return status;
-}
-int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
-{
-    struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
-    const int status = save(&saving, path);
-    ms_tell_saved(store, path, status, saving.writer.file.is_placed,
-                  saving.reporting.progress.stored);
-    return status;
-}
-
-/* lib/store/scan.c */
-struct memstore_cursor {
-    memstore *store;
-    char *pattern;
-    size_t pattern_size;
-    uint32_t shard;
-    uint64_t next_home;
-    char *keys;
-    size_t used, size;
-    size_t read_at;
-};
-static bool store_scan_ensure_bytes(memstore_cursor *cursor, size_t more)
-{
-    if (more <= cursor->size - cursor->used)
-        return true;
-    const size_t size = (cursor->used + more) * 2;
-    char *keys = ms_mem_resize_wiped(cursor->keys, size, cursor->store->settings.secure_wipe);
-    if (keys == NULL)
-        return false;
-    cursor->keys = keys;
-    cursor->size = size;
-    return true;
-}
-static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts)
-{
-    if (!store_scan_ensure_bytes(cursor, sizeof parts->key_size + parts->key_size))
-        return false;
-    memcpy(cursor->keys + cursor->used, &parts->key_size, sizeof parts->key_size);
-    memcpy(cursor->keys + cursor->used + sizeof parts->key_size, parts->key, parts->key_size);
-    cursor->used += sizeof parts->key_size + parts->key_size;
-    return true;
-}
-static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
-                       struct ms_entry_parts *parts)
-{
-    const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
-    if (ms_entry_is_record(entry)) {
-        place = ms_record_resolve(&store->arena, entry);
-        if (place == MS_PLACE_NONE)
-            return false;
-        entry = ms_arena_entry(&store->arena, place);
-    }
-    *parts = ms_entry_parts(entry, store->kept);
-    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
-    const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
-    return ms_interval_has(interval, hash) &&
-           !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
-}
-struct counting {
-    const memstore *store;
-    struct ms_interval interval;
-    uint64_t count;
-};
-static bool count_entry(void *context, uint32_t place)
-{
-    struct counting *counting = context;
-    struct ms_entry_parts parts;
-    counting->count += is_live_in(counting->store, &counting->interval, place, &parts);
-    return true;
-}
-uint64_t ms_scan_count(memstore *store)
-{
-    struct counting counting = {.store = store};
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        for (uint64_t from = 0; from >> 32 == 0; from = (uint64_t)counting.interval.to + 1) {
-            ms_rcu_read_lock();
-            counting.interval = ms_interval_from(store, shard, from);
-            ms_index_scan(&store->index, shard, counting.interval.from, counting.interval.to,
-                          count_entry, &counting);
-            ms_rcu_read_unlock();
-        }
-    }
-    return counting.count;
-}
-struct collecting {
-    memstore_cursor *cursor;
-    struct ms_interval interval;
-    bool out_of_memory;
-};
-static bool collect_key(void *context, uint32_t place)
-{
-    struct collecting *collecting = context;
-    memstore_cursor *cursor = collecting->cursor;
-    struct ms_entry_parts parts;
-    if (!is_live_in(cursor->store, &collecting->interval, place, &parts) ||
-        !ms_glob_match(cursor->pattern, cursor->pattern_size, parts.key, parts.key_size))
-        return true;
-    if (!copy_key(cursor, &parts)) {
-        collecting->out_of_memory = true;
-        return false;
-    }
-    return true;
-}
-static int collect_interval(memstore_cursor *cursor)
-{
-    memstore *store = cursor->store;
-    int status = MEMSTORE_OK;
-    cursor->used = 0;
-    cursor->read_at = 0;
-    ms_rcu_read_lock();
-    if (ms_store_is_closed(store)) {
-        status = MEMSTORE_ERR_CACHE_CLOSED;
-    } else {
-        struct collecting collecting = {
-            .cursor = cursor,
-            .interval = ms_interval_from(store, cursor->shard, cursor->next_home)};
-        ms_index_scan(&store->index, cursor->shard, collecting.interval.from,
-                      collecting.interval.to, collect_key, &collecting);
-        if (collecting.out_of_memory) {
-            cursor->used = 0;
-            status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-        } else {
-            cursor->next_home = (uint64_t)collecting.interval.to + 1;
-        }
-    }
-    ms_rcu_read_unlock();
-    return status;
-}
-static int advance(memstore_cursor *cursor)
-{
-    while (cursor->read_at == cursor->used) {
-        if (ms_wait_is_stopped())
-            return MEMSTORE_ERR_LOCK_TIMEOUT;
-        if (cursor->next_home >> 32 != 0) {
-            if (cursor->shard + 1 >= cursor->store->index.shard_count)
-                return MEMSTORE_ERR_KEY_NOT_FOUND;
-            cursor->shard++;
-            cursor->next_home = 0;
-        }
-        const int status = collect_interval(cursor);
-        if (status != MEMSTORE_OK)
-            return status;
-    }
-    return MEMSTORE_OK;
-}
-int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
-{
-    int status = ms_glob_validate(pattern, pattern_size);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (ms_store_is_closed(store))
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    memstore_cursor *cursor = ms_mem_alloc(sizeof *cursor);
-    char *copy = ms_mem_alloc(pattern_size + 1);
-    if (cursor == NULL || copy == NULL) {
-        ms_mem_free(cursor);
-        ms_mem_free(copy);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    if (pattern_size != 0)
-        memcpy(copy, pattern, pattern_size);
-    *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
-    *out = cursor;
-    return MEMSTORE_OK;
-}
-int ms_cursor_next(memstore_cursor *cursor, memstore_key *key)
-{
-    uint32_t size;
-    if (ms_store_is_closed(cursor->store))
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    const int status = advance(cursor);
-    if (status != MEMSTORE_OK)
-        return status;
-    memcpy(&size, cursor->keys + cursor->read_at, sizeof size);
-    *key = (memstore_key){cursor->keys + cursor->read_at + sizeof size, size};
-    cursor->read_at += sizeof size + size;
-    return MEMSTORE_OK;
-}
-void ms_cursor_free(memstore_cursor *cursor)
-{
-    ms_mem_free_wiped(cursor->keys, cursor->store->settings.secure_wipe);
-    ms_mem_free(cursor->pattern);
-    ms_mem_free(cursor);
-}
-
-/* lib/store/slide.c */
-#define SHARE_DIVISOR 16
-static int64_t renewed(const memstore *store, const struct ms_found *found, int64_t ttl,
-                       int64_t now)
-{
-    return ms_ttl_bound_by_age(store, found, ms_ttl_end(store, ttl, now));
-}
-static bool is_worth_it(int64_t expiry, int64_t renewed, int64_t ttl)
-{
-    return renewed > expiry && renewed - expiry >= ttl / SHARE_DIVISOR;
-}
-static bool store_slide_renew(const memstore *store, const struct ms_found *found, uint32_t *before,
-                  uint32_t *after)
-{
-    const int64_t base = found->segment->time_base;
-    *before = ms_load_acquire(&found->entry->expiry);
-    for (;;) {
-        const int64_t ttl = ms_entry_ttl(found->entry, store->kept);
-        const int64_t expiry = ms_expiry_decode(found->entry, *before, base);
-        if (expiry == MS_NEVER || ttl == 0 ||
-            !is_worth_it(expiry, renewed(store, found, ttl, ms_clock_coarse_ms()), ttl))
-            return false;
-        const int64_t now = ms_clock_exact_ms();
-        *after = ms_expiry_encode_coarse(renewed(store, found, ttl, now), base);
-        if (expiry <= now || *after == MS_EXPIRY_FAR)
-            return false;
-        if (ms_cas_acq_rel(&found->entry->expiry, before, *after))
-            return true;
-    }
-}
-void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place)
-{
-    const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
-    uint32_t before, after;
-    struct ms_found found;
-    ms_found_at(store, place, &found);
-    while (store_slide_renew(store, &found, &before, &after)) {
-        const uint64_t hash = ms_store_hash(store, key, key_size);
-        place = ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
-        if (place == found.place) {
-            if (ms_track_follows(store, hash))
-                ms_track_retime(store, hash, ms_found_expiry(&found));
-            return;
-        }
-        ms_cas_acq_rel(&found.entry->expiry, &after, before);
-        if (place == MS_PLACE_NONE)
-            return;
-        ms_found_at(store, place, &found);
-    }
-}
-struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
-                             const struct ms_life *seen)
-{
-    struct ms_life life = *seen;
-    if (life.expiry != MS_NEVER && life.ttl != 0) {
-        const int64_t later = renewed(store, found, life.ttl, ms_clock_exact_ms());
-        if (later > life.expiry)
-            life.expiry = later;
-    }
-    return life;
-}
-bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl)
-{
-    atomic_uint_least32_t *at = ms_entry_ttl_at(entry, store->kept);
-    const uint32_t ttl_before = ms_load_relaxed(at);
-    uint32_t current = ms_load_relaxed(&entry->expiry);
-    ms_store_relaxed(at, ms_entry_ttl_encode(ttl));
-    while (encoded != current) {
-        if (ms_cas_acq_rel(&entry->expiry, &current, encoded))
-            return true;
-    }
-    if (ms_load_relaxed(at) == ttl_before)
-        return true;
-    ms_store_relaxed(at, ttl_before);
-    return false;
-}
-void ms_slide_carry(const memstore *store, const struct ms_found *from,
-                    const struct ms_reserved *to, int64_t expiry)
-{
-    const int64_t base = to->segment->time_base;
-    uint32_t current = ms_load_relaxed(&to->entry->expiry);
-    if ((store->kept & MS_KEPT_TTL) == 0)
-        return;
-    const uint32_t stored = ms_add_acq_rel(&from->entry->expiry, 0);
-    const int64_t later = ms_expiry_decode(from->entry, stored, from->segment->time_base);
-    const uint32_t next = ms_expiry_encode_coarse(later, base);
-    if (later <= expiry || next == MS_EXPIRY_FAR)
-        return;
-    while (ms_expiry_decode(to->entry, current, base) < later &&
-           !ms_cas_acq_rel(&to->entry->expiry, &current, next))
-        ;
-}
-
-/* lib/store/stale.c */
+/* lib/store/space/stale.c */
 #define ROOM_FIRST 8
 #define TABLE_BYTES_AN_ENTRY (4 * sizeof(struct ms_stale_slot))
 #define VICTIMS 4
@@ -27770,11 +26533,11 @@ static uint32_t tag_of(uint64_t hash)
 {
     return (uint32_t)(ms_mix64(hash) >> 32);
 }
-static struct ms_stale_shard *store_stale_shard_of(memstore *store, uint64_t hash)
+static struct ms_stale_shard *store_space_stale_shard_of(memstore *store, uint64_t hash)
 {
     return &store->stale.shards[ms_index_shard_of(&store->index, hash)];
 }
-static void store_stale_put(struct ms_stale_shard *shard, struct ms_stale_slot slot)
+static void store_space_stale_put(struct ms_stale_shard *shard, struct ms_stale_slot slot)
 {
     uint32_t at = slot.tag & (shard->room - 1);
     while (shard->slots[at].place != MS_PLACE_NONE)
@@ -27790,7 +26553,7 @@ static void free_table(memstore *store, struct ms_stale_shard *shard)
     ms_sub_relaxed(&store->stale.charged, bytes);
     ms_budget_uncharge(&store->arena.budget, bytes);
 }
-static void store_stale_take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
+static void store_space_stale_take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
 {
     const uint32_t mask = shard->room - 1;
     uint32_t gap = at;
@@ -27821,14 +26584,14 @@ static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
         return false;
     for (uint32_t i = 0; i < shard->room; i++) {
         if (shard->slots[i].place != MS_PLACE_NONE)
-            store_stale_put(&grown, shard->slots[i]);
+            store_space_stale_put(&grown, shard->slots[i]);
     }
     ms_mem_free(shard->slots);
     *shard = grown;
     stale->credit -= more;
     return true;
 }
-static uint32_t store_stale_bytes_of(const memstore *store, const struct ms_found *found)
+static uint32_t store_space_stale_bytes_of(const memstore *store, const struct ms_found *found)
 {
     return ms_arena_padded(&store->arena, found->parts.size);
 }
@@ -27837,31 +26600,31 @@ static void mark_stale(const struct ms_found *found)
     ms_store_release(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_STALE));
 }
-static void store_stale_drop(memstore *store, struct ms_stale_shard *shard, uint32_t at,
+static void store_space_stale_drop(memstore *store, struct ms_stale_shard *shard, uint32_t at,
                  const struct ms_found *found)
 {
-    store_stale_take_out(store, shard, at);
+    store_space_stale_take_out(store, shard, at);
     ms_sub_relaxed(&store->stale.entries, 1);
-    ms_sub_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_sub_relaxed(&found->segment->stale_bytes, store_space_stale_bytes_of(store, found));
     ms_sub_relaxed(&found->segment->stale_entries, 1);
     ms_store_relaxed(&found->entry->mark, MS_MARK_DEAD);
     ms_store_entry_died(store, found);
 }
 bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found *found)
 {
-    struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    struct ms_stale_shard *shard = store_space_stale_shard_of(store, hash);
     if (!ensure_room(&store->stale, shard))
         return false;
-    store_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
+    store_space_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
-    ms_add_relaxed(&found->segment->stale_bytes, store_stale_bytes_of(store, found));
+    ms_add_relaxed(&found->segment->stale_bytes, store_space_stale_bytes_of(store, found));
     ms_add_relaxed(&found->segment->stale_entries, 1);
     mark_stale(found);
     return true;
 }
 bool ms_stale_judge(memstore *store, uint64_t hash, const struct ms_found *found, bool drops)
 {
-    struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    struct ms_stale_shard *shard = store_space_stale_shard_of(store, hash);
     uint32_t at = tag_of(hash) & (shard->room - 1);
     if (shard->used == 0)
         return false;
@@ -27871,15 +26634,15 @@ bool ms_stale_judge(memstore *store, uint64_t hash, const struct ms_found *found
         at = (at + 1) & (shard->room - 1);
     }
     if (drops)
-        store_stale_drop(store, shard, at, found);
+        store_space_stale_drop(store, shard, at, found);
     else
         mark_stale(found);
     return true;
 }
-static bool store_stale_find(memstore *store, const memstore_key *key, uint64_t hash, uint32_t *at,
+static bool store_space_stale_find(memstore *store, const memstore_key *key, uint64_t hash, uint32_t *at,
                  struct ms_found *out)
 {
-    const struct ms_stale_shard *shard = store_stale_shard_of(store, hash);
+    const struct ms_stale_shard *shard = store_space_stale_shard_of(store, hash);
     const uint32_t tag = tag_of(hash);
     if (shard->used == 0)
         return false;
@@ -27896,14 +26659,14 @@ static bool store_stale_find(memstore *store, const memstore_key *key, uint64_t 
 bool ms_stale_find(memstore *store, const memstore_key *key, uint64_t hash, struct ms_found *out)
 {
     uint32_t at;
-    return ms_stale_any(&store->stale) && store_stale_find(store, key, hash, &at, out);
+    return ms_stale_any(&store->stale) && store_space_stale_find(store, key, hash, &at, out);
 }
 void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash)
 {
     struct ms_found found;
     uint32_t at;
-    if (store_stale_find(store, key, hash, &at, &found))
-        store_stale_drop(store, store_stale_shard_of(store, hash), at, &found);
+    if (store_space_stale_find(store, key, hash, &at, &found))
+        store_space_stale_drop(store, store_space_stale_shard_of(store, hash), at, &found);
 }
 static void forget_those(memstore *store, uint32_t number, const char *pattern, size_t pattern_size)
 {
@@ -27917,7 +26680,7 @@ static void forget_those(memstore *store, uint32_t number, const char *pattern, 
         ms_found_at(store, shard->slots[at].place, &found);
         if (pattern == NULL ||
             ms_glob_match(pattern, pattern_size, found.parts.key, found.parts.key_size))
-            store_stale_drop(store, shard, at, &found);
+            store_space_stale_drop(store, shard, at, &found);
         else
             at++;
     }
@@ -27939,7 +26702,7 @@ int ms_stale_forget_matching(memstore *store, const char *pattern, size_t patter
     }
     return MEMSTORE_OK;
 }
-static bool store_stale_make_room(memstore *store)
+static bool store_space_stale_make_room(memstore *store)
 {
     const int64_t deadline = ms_store_deadline(store);
     return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
@@ -27957,7 +26720,7 @@ bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
-        if (i == VICTIMS || !store_stale_make_room(store))
+        if (i == VICTIMS || !store_space_stale_make_room(store))
             return false;
     }
     stale->granted = bytes;
@@ -27977,226 +26740,246 @@ void ms_stale_settle_locked(memstore *store)
     stale->credit = 0;
 }
 
-/* lib/store/tell.c */
-#include <errno.h>
-#include <stdio.h>
-void ms_tell_closed(memstore *store)
+/* lib/store/track/advise.c */
+#ifndef MS_STORE_TRACK_ADVISE_H
+#define MS_STORE_TRACK_ADVISE_H
+#include <memstore/memstore.h>
+int ms_advise_gather(memstore *store, struct ms_findings *out);
+#endif
+#include <stdlib.h>
+static const char *name_of_policy(enum ms_eviction_kind kind)
 {
+    static const char *const names[] = {
+        [MS_EVICTION_ADAPTIVE] = "adaptive", [MS_EVICTION_S3FIFO] = "s3fifo",
+        [MS_EVICTION_LRU] = "lru",           [MS_EVICTION_FIFO] = "fifo",
+        [MS_EVICTION_NONE] = "none",         [MS_EVICTION_LFU] = "lfu",
+    };
+    return names[kind];
+}
+static const char *name_of_hash(enum ms_hash_kind kind)
+{
+    static const char *const names[] = {
+        [MS_HASH_XXH3] = "xxh3", [MS_HASH_FNV] = "fnv", [MS_HASH_CRC32] = "crc32"};
+    return names[kind];
+}
+static void gather_settings(memstore *store, struct ms_findings_settings *out)
+{
+    const struct ms_settings *settings = &store->settings;
+    out->eviction = name_of_policy(settings->eviction);
+    out->hash_function = name_of_hash(settings->hash_function);
+    out->limit = ms_budget_limit(&store->arena.budget);
+    out->configured_limit = ms_setting_of(settings, limit);
+    out->memory_limit = ms_setting_of(settings, memory_limit);
+    out->hard_max = ms_setting_of(settings, hard_max_cache_size);
+    out->least_limit = ms_store_reachable_limit(store);
+    out->largest_limit = store->arena.largest_limit;
+    out->max_entry_size = ms_setting_of(settings, max_entry_size);
+    out->default_ttl = ms_setting_of(settings, default_ttl);
+    out->min_ttl = ms_setting_of(settings, min_ttl);
+    out->max_ttl = ms_setting_of(settings, max_ttl);
+    out->life_window = ms_setting_of(settings, life_window);
+    out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
+    out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
+}
+static void gather_counts(memstore *store, struct ms_findings_counts *out)
+{
+    memstore_stats stats = {0};
     uint64_t sums[MS_COUNTERS];
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_CLOSED, &line))
-        return;
-    ms_counters_sum_all(&store->counters, sums);
-    ms_log_integer(&line, "hits",
-                   sums[MS_COUNT_READS] > sums[MS_COUNT_MISSES]
-                       ? sums[MS_COUNT_READS] - sums[MS_COUNT_MISSES]
-                       : 0);
-    ms_log_integer(&line, "misses", sums[MS_COUNT_MISSES]);
-    ms_log_integer(&line, "sets", sums[MS_COUNT_SETS]);
-    ms_log_integer(&line, "evictions", sums[MS_COUNT_EVICTIONS]);
-    ms_log_integer(&line, "expirations", sums[MS_COUNT_EXPIRATIONS]);
-    ms_log_end(&line);
+    ms_store_stats(store, &stats);
+    ms_counters_sum(&store->counters, sums);
+    out->entries = stats.entries;
+    out->hits = stats.hits;
+    out->misses = stats.misses;
+    out->sets = stats.sets;
+    out->evictions = stats.evictions;
+    out->expirations = stats.expirations;
+    out->rejected_full = stats.rejected_full;
+    out->limit_lowered = stats.limit_lowered;
+    out->unread_is_known = store->touch == MS_TOUCH_COUNT;
+    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
+    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
 }
-void ms_tell_limit_reached(memstore *store)
+#define WALKED_MOST 65536
+#define BURST_LEAST_MS 1000
+struct store_track_advise_walk {
+    memstore *store;
+    struct ms_findings_entries *out;
+    int64_t now;
+    int64_t *expiries;
+};
+static bool look_at(void *context, uint32_t place)
 {
-    struct ms_log_line line;
-    if (ms_load_relaxed(&store->limit_told))
-        return;
-    ms_store_relaxed(&store->limit_told, true);
-    if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
-        return;
-    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
-    ms_log_integer(&line, "entries", ms_index_count(&store->index));
-    ms_log_end(&line);
+    struct store_track_advise_walk *store_track_advise_walk = context;
+    memstore *store = store_track_advise_walk->store;
+    struct ms_findings_entries *out = store_track_advise_walk->out;
+    struct ms_found found;
+    if (ms_entry_is_record(ms_arena_entry(&store->arena, place)))
+        return true;
+    ms_found_at(store, place, &found);
+    const int64_t expiry = ms_found_expiry(&found);
+    if (expiry <= store_track_advise_walk->now)
+        return true;
+    const uint32_t size = found.parts.size;
+    ms_spread_add(&out->sizes, size, 1, size);
+    if (expiry != MS_NEVER) {
+        ms_spread_add(&out->ttls, (uint64_t)(expiry - store_track_advise_walk->now), 1, size);
+        store_track_advise_walk->expiries[out->expiring++] = expiry;
+    }
+    return ++out->walked < WALKED_MOST;
 }
-static const char *reason_of(int status)
+static int compare_times(const void *a, const void *b)
 {
-    switch (status) {
-    case MEMSTORE_ERR_CACHE_FULL:
-        return "eviction is off";
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-        return "views hold the memory or the system gave none";
-    case MEMSTORE_ERR_GC_PRESSURE:
-        return "no memory came free within performance.lock_timeout";
-    default:
-        return "no memory for a larger table";
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+static int64_t burst_of(int64_t left_ms)
+{
+    const int64_t least = left_ms / 10 < BURST_LEAST_MS ? left_ms / 10 : BURST_LEAST_MS;
+    const int64_t ms = left_ms / 100 > least ? left_ms / 100 : least;
+    return ms > 1 ? ms : 1;
+}
+static void find_burst(const struct store_track_advise_walk *store_track_advise_walk)
+{
+    struct ms_findings_entries *out = store_track_advise_walk->out;
+    const size_t count = out->expiring;
+    size_t first = 0, most = 0;
+    if (count == 0)
+        return;
+    qsort(store_track_advise_walk->expiries, count, sizeof *store_track_advise_walk->expiries, compare_times);
+    out->burst_ms = burst_of(store_track_advise_walk->expiries[count / 2] - store_track_advise_walk->now);
+    for (size_t last = 0; last < count; last++) {
+        while (store_track_advise_walk->expiries[last] - store_track_advise_walk->expiries[first] > out->burst_ms)
+            first++;
+        if (last - first + 1 > most)
+            most = last - first + 1;
+    }
+    out->burst_share = (double)most / (double)count;
+}
+static int walk_entries(memstore *store, struct ms_findings_entries *out)
+{
+    struct store_track_advise_walk store_track_advise_walk = {store, out, ms_clock_exact_ms(),
+                        ms_mem_alloc(WALKED_MOST * sizeof *store_track_advise_walk.expiries)};
+    if (store_track_advise_walk.expiries == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    for (uint32_t shard = 0; shard < store->index.shard_count && out->walked < WALKED_MOST;
+         shard++) {
+        ms_rcu_read_lock();
+        ms_index_scan(&store->index, shard, 0, UINT32_MAX, look_at, &store_track_advise_walk);
+        ms_rcu_read_unlock();
+    }
+    find_burst(&store_track_advise_walk);
+    ms_mem_free(store_track_advise_walk.expiries);
+    return MEMSTORE_OK;
+}
+static void gather_shards(memstore *store, struct ms_findings_entries *out)
+{
+    out->shards = store->index.shard_count;
+    for (uint32_t shard = 0; shard < out->shards; shard++) {
+        const uint64_t entries = ms_index_entries(&store->index, shard);
+        out->all_in_shards += entries;
+        if (entries > out->fullest_shard)
+            out->fullest_shard = entries;
     }
 }
-void ms_tell_no_room(memstore *store, int status)
+_Static_assert(MS_FINDINGS_TTLS == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void gather_ttls(memstore *store, struct ms_findings_ttls *out)
 {
-    const enum ms_log_event event =
-        status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, event, &line))
-        return;
-    ms_log_text(&line, "why", reason_of(status));
-    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
-    ms_log_integer(&line, "charged", ms_budget_charged(&store->arena.budget));
-    ms_log_end(&line);
+    memstore_ttl_stats stats = {0};
+    ms_store_ttl_stats(store, &stats);
+    out->classes = (uint32_t)stats.classes;
+    memcpy(out->from_ms, stats.from_ms, sizeof out->from_ms);
+    memcpy(out->entries, stats.entries, sizeof out->entries);
 }
-void ms_tell_load_failed(memstore *store, int result)
+#define POINTS_BELOW 24
+#define POINTS_ABOVE 16
+static double power(int quarters)
 {
-    struct ms_log_line line;
-    char text[16];
-    if (ms_store_is_closed(store) || !ms_log_begin(&store->log, MS_LOG_LOAD_FAILED, &line))
-        return;
-    snprintf(text, sizeof text, "%d", result);
-    ms_log_field(&line, "result", MEMSTORE_LOG_INTEGER, text);
-    ms_log_end(&line);
+    static const double parts[] = {1, 1.189207115002721, 1.4142135623730951, 1.681792830507429};
+    const int whole = (quarters - (quarters & 3)) / 4;
+    return whole >= 0 ? parts[quarters & 3] * (double)(1 << whole)
+                      : parts[quarters & 3] / (double)(1 << -whole);
 }
-void ms_tell_events_dropped(memstore *store, uint64_t dropped)
+static void fill_curve(const struct ms_pattern *pattern, const struct ms_arena *arena,
+                       struct ms_findings_pattern *out)
 {
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_EVENTS_DROPPED, &line))
-        return;
-    ms_log_integer(&line, "dropped", dropped);
-    ms_log_end(&line);
-}
-void ms_tell_export_failed(memstore *store, const char *file, int error)
-{
-    struct ms_log_line line;
-    char text[128];
-    if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
-        return;
-    ms_log_text(&line, "path", file);
-    ms_log_text(&line, "why", ms_file_error(error, text, sizeof text));
-    ms_log_end(&line);
-}
-static const char *snapshot_reason_of(int status, const struct ms_snapshot_summary *summary)
-{
-    switch (status) {
-    case MEMSTORE_ERR_IO:
-        return "the file could not be opened, read or written";
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-        return "somebody else saves to this path";
-    case MEMSTORE_ERR_CORRUPT_SNAPSHOT:
-        return "the file is damaged, cut short or no snapshot";
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-        return "there was not enough memory";
-    case MEMSTORE_ERR_UNSUPPORTED:
-        return summary != NULL && summary->version > MS_SNAPSHOT_VERSION
-                   ? "the version of its format is later than what this library reads"
-                   : "it is or would be compressed, and this library was built without libzstd";
-    default:
-        return "the store could not do it";
+    const uint64_t overhead = arena->overhead, left = ms_budget_limit(&arena->budget) - overhead;
+    const double references = (double)out->references;
+    const struct ms_reuse *reuse = &pattern->reuse;
+    const double mean = reuse->held != 0 ? (double)reuse->held_bytes / reuse->held : 0;
+    out->at_limit = POINTS_BELOW;
+    out->point_count = POINTS_BELOW + POINTS_ABOVE + 1;
+    for (uint32_t i = 0; i < out->point_count; i++) {
+        const double times = power((int)i - POINTS_BELOW);
+        const double bytes = times * (double)pattern->cache_bytes;
+        out->points[i] = (struct ms_point){
+            .bytes = overhead + (uint64_t)(times * (double)left),
+            .entries = mean > 0 ? (uint64_t)(bytes / mean) : 0,
+            .miss_ratio = ms_curve_miss_ratio(&reuse->curve, bytes, references),
+        };
     }
 }
-void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries)
+static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
-    const int error = errno;
-    struct ms_log_line line;
-    if (status == MEMSTORE_ERR_CANCELLED ||
-        !ms_log_begin(&store->log,
-                      status == MEMSTORE_OK ? MS_LOG_SNAPSHOT_SAVED
-                      : placed              ? MS_LOG_SNAPSHOT_NOT_SYNCED
-                                            : MS_LOG_SNAPSHOT_NOT_SAVED,
-                      &line))
-        return;
-    ms_log_text(&line, "path", path);
-    if (placed)
-        ms_log_integer(&line, "entries", entries);
-    else
-        ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
-    ms_log_end(&line);
-    errno = error;
-}
-void ms_tell_loaded(memstore *store, const char *path, int status,
-                    const struct ms_snapshot_summary *summary, const memstore_progress *progress)
-{
-    const bool loaded = status == MEMSTORE_OK;
-    const int error = errno;
-    struct ms_log_line line;
-    if (status == MEMSTORE_ERR_CANCELLED ||
-        !ms_log_begin(&store->log, loaded ? MS_LOG_SNAPSHOT_LOADED : MS_LOG_SNAPSHOT_REFUSED,
-                      &line))
-        return;
-    ms_log_text(&line, "path", path);
-    ms_log_integer(&line, "version", summary->version);
-    if (loaded) {
-        ms_log_integer(&line, "stored", progress->stored);
-        ms_log_integer(&line, "present", progress->present);
-        ms_log_integer(&line, "expired", progress->expired);
-        ms_log_integer(&line, "left_out", progress->left_out);
-    } else {
-        ms_log_text(&line, "why", snapshot_reason_of(status, summary));
+    const double references = (double)out->references;
+    const struct ms_curve *curve = &pattern->reuse.curve;
+    const double lru = ms_mini_miss_ratio(&pattern->minis[MS_MINI_LRU], curve, references);
+    const double off = out->points[out->at_limit].miss_ratio - lru;
+    for (int i = 0; i < MS_MINI_POLICIES; i++) {
+        const double ratio = ms_mini_miss_ratio(&pattern->minis[i], curve, references) + off;
+        out->policies[i] = ratio < 0 ? 0 : ratio < 1 ? ratio : 1;
     }
-    ms_log_end(&line);
-    errno = error;
 }
-void ms_tell_limit_moved(memstore *store, uint64_t before)
+static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
-    const uint64_t now = ms_budget_limit(&store->arena.budget);
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, now < before ? MS_LOG_LIMIT_LOWERED : MS_LOG_LIMIT_RAISED,
-                      &line))
-        return;
-    ms_log_integer(&line, "limit", now);
-    ms_log_integer(&line, "before", before);
-    ms_log_integer(&line, "configured", ms_setting_of(&store->settings, limit));
-    ms_log_text(&line, "path", store->guard.sensor.file);
-    ms_log_end(&line);
+    struct ms_hot_key sorted[MS_HOT_KEYS];
+    out->hot_noted = pattern->hot.noted;
+    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
+    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
+        out->hot_count = MS_FINDINGS_HOT_KEYS;
+    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
 }
-void ms_tell_pressure_watched(memstore *store, const char *path)
+static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
+                         struct ms_findings_pattern *out)
 {
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_WATCHED, &line))
-        return;
-    ms_log_text(&line, "path", path);
-    ms_log_end(&line);
+    const struct ms_pattern *pattern = &sampler->pattern;
+    out->is_tracked = true;
+    out->ratio = 1 / pattern->reuse.weight;
+    out->followed = pattern->reuse.count;
+    out->sampled = pattern->sampled;
+    out->missed = ms_load_relaxed(&store->track.missed);
+    out->references = ms_track_reads_locked(store);
+    out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
+    if (out->miss_ratio > 1)
+        out->miss_ratio = 1;
+    fill_curve(pattern, &store->arena, out);
+    fill_policies(pattern, out);
+    fill_hot(pattern, out);
+    out->read_once = ms_reuse_read_once(&pattern->reuse);
+    out->reuse_ages = pattern->reuse_ages;
+    out->ttls = pattern->ttls;
+    out->late = pattern->late;
+    out->hit_sizes = pattern->hit_sizes;
 }
-void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why)
+int ms_advise_gather(memstore *store, struct ms_findings *out)
 {
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_UNKNOWN, &line))
-        return;
-    ms_log_text(&line, "path", path);
-    ms_log_text(&line, "why", why);
-    ms_log_end(&line);
-}
-void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
-{
-    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, event, &line))
-        return;
-    ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
-    ms_log_real(&line, "value", alert->value);
-    ms_log_real(&line, "threshold", alert->threshold);
-    ms_log_end(&line);
-}
-void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open)
-{
-    const enum ms_log_event event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
-                                    : change == MS_BREAKER_HALF_OPENS ? MS_LOG_BREAKER_HALF_OPEN
-                                                                      : MS_LOG_BREAKER_OPENED;
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, event, &line))
-        return;
-    ms_log_integer(&line, "open", open);
-    if (event == MS_LOG_BREAKER_OPENED)
-        ms_log_boolean(&line, "again", change == MS_BREAKER_REOPENS);
-    ms_log_end(&line);
-}
-void ms_tell_index_grown(memstore *store, uint64_t bytes)
-{
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_INDEX_GROWN, &line))
-        return;
-    ms_log_integer(&line, "table_bytes", bytes);
-    ms_log_integer(&line, "index_bytes", ms_load_relaxed(&store->index.table_bytes));
-    ms_log_end(&line);
-}
-void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
-{
-    struct ms_log_line line;
-    if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
-        return;
-    ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
-    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
-    ms_log_end(&line);
+    gather_settings(store, &out->settings);
+    gather_counts(store, &out->counts);
+    gather_shards(store, &out->entries);
+    gather_ttls(store, &out->ttls);
+    const int status = walk_entries(store, &out->entries);
+    if (status != MEMSTORE_OK)
+        return status;
+    ms_mutex_lock(&store->track.lock);
+    const struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    if (sampler != NULL) {
+        ms_track_settle_locked(store);
+        fill_pattern(store, sampler, &out->pattern);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return MEMSTORE_OK;
 }
 
-/* lib/store/track.c */
+/* lib/store/track/digest.c */
 #ifndef MS_STORE_TRACK_SAMPLER_H
 #define MS_STORE_TRACK_SAMPLER_H
 struct ms_track_use {
@@ -28222,199 +27005,6 @@ static inline struct ms_sampler *ms_track_sampler_locked(memstore *store)
 void ms_track_publish_threshold(memstore *store, const struct ms_sampler *sampler);
 bool ms_track_digest_locked(memstore *store, struct ms_sampler *sampler, uint32_t most);
 #endif
-#define LIMIT_PER_KEY 4096
-#define KEYS_MIN 1024
-#define KEYS_MAX MS_REUSE_KEYS_MAX
-#define store_track_MILLION 1000000
-#define USABLE 0.95
-void ms_track_init(struct ms_track *track)
-{
-    *track = (struct ms_track){0};
-    ms_mutex_init(&track->lock, MS_RANK_TRACK);
-    ms_store_relaxed(&track->look_ms, INT64_MAX);
-}
-void ms_track_fini(struct ms_track *track)
-{
-    ms_mutex_destroy(&track->lock);
-}
-static uint32_t keys_for(uint64_t limit)
-{
-    uint32_t keys = KEYS_MIN;
-    while (keys < KEYS_MAX && (uint64_t)keys * LIMIT_PER_KEY < limit)
-        keys *= 2;
-    return keys;
-}
-static uint64_t cache_bytes(const memstore *store, uint64_t limit)
-{
-    return (uint64_t)((double)(limit - store->arena.overhead) * USABLE);
-}
-static void *alloc(memstore *store, size_t bytes)
-{
-    struct ms_arena *arena = &store->arena;
-    const int64_t deadline = ms_store_deadline(store);
-    struct ms_budget_mark mark = ms_budget_mark(&arena->budget);
-    for (;;) {
-        void *memory =
-            ms_pages_alloc(&arena->pages, bytes, (uint64_t)arena->reserve << arena->segment_shift);
-        if (memory != NULL || ms_room_make(store, bytes, deadline, &mark) != MEMSTORE_OK)
-            return memory;
-    }
-}
-#define LIMIT_PER_CELL 65536
-#define CELLS_MIN 128
-#define USES_PER_KEY 8
-static uint32_t cells_for(uint64_t limit)
-{
-    uint32_t cells = CELLS_MIN;
-    while (cells < MS_TRACK_CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
-        cells *= 2;
-    return cells;
-}
-static size_t ring_bytes(uint32_t cells)
-{
-    return MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
-                             cells / USES_PER_KEY * sizeof(struct ms_track_noted));
-}
-static size_t sampler_bytes(uint64_t limit)
-{
-    return sizeof(struct ms_sampler) + ring_bytes(cells_for(limit)) +
-           ms_pattern_bytes(keys_for(limit));
-}
-static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
-{
-    for (int i = 0; i < MS_TRACK_RINGS; i++) {
-        ms_ring_init(&sampler->uses[i], cells, sizeof(struct ms_track_use), memory);
-        memory += cells * sizeof(struct ms_track_use);
-        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct ms_track_noted),
-                     memory);
-        memory += cells / USES_PER_KEY * sizeof(struct ms_track_noted);
-    }
-}
-static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
-{
-    return limit >= ms_arena_least_limit(&store->arena) + ms_pages_charge_of(bytes);
-}
-static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
-{
-    const uint32_t cells = cells_for(limit);
-    const size_t bytes = sampler_bytes(limit);
-    struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
-    if (sampler == NULL)
-        return NULL;
-    sampler->bytes = bytes;
-    sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
-    init_rings(sampler, cells, (char *)(sampler + 1));
-    ms_pace_init(&sampler->pace, (double)millionths / store_track_MILLION);
-    ms_pattern_init(&sampler->pattern, keys_for(limit), MS_REUSE_ALL, cache_bytes(store, limit),
-                    store->eviction.goal, (char *)(sampler + 1) + ring_bytes(cells));
-    return sampler;
-}
-#define TURNS_ONE_IN 8
-bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
-                      struct ms_sampler **sampler)
-{
-    *sampler = millionths != 0 ? make_sampler(store, limit, millionths) : NULL;
-    return *sampler != NULL || millionths == 0;
-}
-uint64_t ms_track_charged(const memstore *store)
-{
-    ms_rcu_read_lock();
-    const struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
-    const uint64_t charged = sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
-    ms_rcu_read_unlock();
-    return charged;
-}
-uint64_t ms_track_charge_at(uint64_t limit)
-{
-    return ms_pages_charge_of(sampler_bytes(limit));
-}
-void ms_track_discard(memstore *store, struct ms_sampler *sampler)
-{
-    if (sampler == NULL)
-        return;
-    const size_t bytes = sampler->bytes;
-    if (store->settings.secure_wipe)
-        ms_mem_wipe(sampler, bytes);
-    ms_pages_free(&store->arena.pages, sampler, bytes);
-}
-void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
-{
-    ms_mutex_lock(&store->track.lock);
-    struct ms_sampler *old = ms_track_sampler_locked(store);
-    ms_store_release(&store->track.sampler, sampler);
-    ms_store_relaxed(&store->track.missed, 0);
-    ms_store_relaxed(&store->track.look_ms, INT64_MAX);
-    ms_track_publish_threshold(store, sampler);
-    ms_store_relaxed(&store->turn_below,
-                     (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / store_track_MILLION));
-    ms_mutex_unlock(&store->track.lock);
-    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
-        ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
-    ms_store_divert(store, MS_BOUNDS_TRACKED, sampler != NULL);
-    if (old != NULL) {
-        ms_rcu_synchronize();
-        ms_track_discard(store, old);
-    }
-}
-void ms_track_forget_users(memstore *store)
-{
-    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
-    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
-        ms_ring_reset(&sampler->uses[i]);
-        ms_ring_reset(&sampler->keys[i]);
-    }
-}
-void ms_track_resize(memstore *store)
-{
-    ms_mutex_lock(&store->track.lock);
-    if (ms_track_sampler_locked(store) != NULL)
-        ms_pattern_resize(&ms_track_sampler_locked(store)->pattern,
-                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
-    ms_mutex_unlock(&store->track.lock);
-}
-uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
-{
-    uint32_t count = 0;
-    *noted = 0;
-    ms_mutex_lock(&store->track.lock);
-    if (ms_track_sampler_locked(store) != NULL) {
-        ms_track_settle_locked(store);
-        *noted = ms_track_sampler_locked(store)->pattern.hot.noted;
-        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out);
-    }
-    ms_mutex_unlock(&store->track.lock);
-    return count;
-}
-void ms_track_forget_keys(memstore *store)
-{
-    ms_mutex_lock(&store->track.lock);
-    if (ms_track_sampler_locked(store) != NULL) {
-        ms_track_settle_locked(store);
-        ms_hot_forget(&ms_track_sampler_locked(store)->pattern.hot);
-    }
-    ms_mutex_unlock(&store->track.lock);
-}
-void ms_track_forget(memstore *store)
-{
-    bool pauses = false;
-    ms_mutex_lock(&store->track.lock);
-    if (ms_track_sampler_locked(store) != NULL) {
-        ms_track_settle_locked(store);
-        ms_pattern_forget(&ms_track_sampler_locked(store)->pattern);
-        ms_pace_forget(&ms_track_sampler_locked(store)->pace);
-        ms_track_sampler_locked(store)->reads_before =
-            ms_counters_total(&store->counters, MS_COUNT_READS);
-        ms_store_relaxed(&store->track.missed, 0);
-        pauses = ms_track_sampler_locked(store)->pace.pauses;
-    }
-    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
-        ms_store_relaxed(&store->track.look_ms, 0);
-    ms_mutex_unlock(&store->track.lock);
-    if (pauses)
-        ms_maintenance_wake(store);
-}
-
-/* lib/store/track_digest.c */
 void ms_track_publish_threshold(memstore *store, const struct ms_sampler *sampler)
 {
     const uint64_t threshold =
@@ -28504,7 +27094,7 @@ uint64_t ms_track_reads_locked(const memstore *store)
 }
 static bool is_diverted(const memstore *store)
 {
-    return (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0;
+    return (ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0;
 }
 static void plan_look(memstore *store)
 {
@@ -28585,7 +27175,7 @@ static void divert(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
-        ms_store_divert(store, MS_BOUNDS_TRACKED, follows);
+        ms_store_divert(store, MS_DIVERT_TRACKED, follows);
 }
 static void look_at_pause(memstore *store)
 {
@@ -28605,7 +27195,7 @@ void ms_track_digest(memstore *store)
         look_at_pause(store);
 }
 
-/* lib/store/track_record.c */
+/* lib/store/track/record.c */
 #define WAKES_FROM 512
 MS_ALWAYS_INLINE void tell_if_filling(memstore *store, const struct ms_ring *ring, uint32_t ticket,
                                       bool wakes)
@@ -28812,83 +27402,197 @@ void ms_track_clear(memstore *store)
     ms_mutex_unlock(&store->track.lock);
 }
 
-/* lib/store/ttl.c */
-#define LONGEST_TTL_MS (INT64_MAX / 2)
-static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
+/* lib/store/track/track.c */
+#define LIMIT_PER_KEY 4096
+#define KEYS_MIN 1024
+#define KEYS_MAX MS_REUSE_KEYS_MAX
+#define store_track_track_MILLION 1000000
+#define USABLE 0.95
+void ms_track_init(struct ms_track *track)
 {
-    const int64_t max_ttl = ms_setting_of(settings, max_ttl);
-    return ttl_ms >= ms_setting_of(settings, min_ttl) && (max_ttl == 0 || ttl_ms <= max_ttl);
+    *track = (struct ms_track){0};
+    ms_mutex_init(&track->lock, MS_RANK_TRACK);
+    ms_store_relaxed(&track->look_ms, INT64_MAX);
 }
-int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
+void ms_track_fini(struct ms_track *track)
 {
-    const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
-    if (precision == 1)
-        return now + ttl_ms;
-    const int64_t offset = ms_clock_unix_offset_ms();
-    const int64_t end = now + ttl_ms + offset;
-    const int64_t over = end % precision;
-    return (over > 0 ? end + precision - over : end - over) - offset;
+    ms_mutex_destroy(&track->lock);
 }
-static int64_t jittered(const memstore *store, int64_t ttl_ms, uint64_t lot)
+static uint32_t keys_for(uint64_t limit)
 {
-    const int64_t percent = ms_setting_of(&store->settings, ttl_jitter);
-    const int64_t most = ttl_ms / 100 * percent + ttl_ms % 100 * percent / 100;
-    const int64_t least = ms_setting_of(&store->settings, min_ttl);
-    if (most == 0)
-        return ttl_ms;
-    const uint64_t random = ms_mix64(lot ^ store->hasher.seed);
-    ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
-    return ttl_ms > least ? ttl_ms : least;
+    uint32_t keys = KEYS_MIN;
+    while (keys < KEYS_MAX && (uint64_t)keys * LIMIT_PER_KEY < limit)
+        keys *= 2;
+    return keys;
 }
-static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, const uint64_t *lot,
-                   struct ms_life *life)
+static uint64_t cache_bytes(const memstore *store, uint64_t limit)
 {
-    const struct ms_settings *settings = &store->settings;
-    if (ttl_ms == MEMSTORE_TTL_DEFAULT)
-        ttl_ms = ms_setting_of(settings, default_ttl);
-    if (ttl_ms < 0 || ttl_ms > LONGEST_TTL_MS)
-        return MEMSTORE_ERR_INVALID_TTL;
-    if (ttl_ms == MEMSTORE_TTL_NONE)
-        ttl_ms = ms_setting_of(settings, max_ttl);
-    else if (!is_within_bounds(settings, ttl_ms))
-        return MEMSTORE_ERR_INVALID_TTL;
-    else if (lot != NULL)
-        ttl_ms = jittered(store, ttl_ms, *lot);
-    const int64_t window = ms_setting_of(settings, life_window);
-    life->ttl = ttl_ms;
-    life->expiry = ttl_ms == MEMSTORE_TTL_NONE ? MS_NEVER : ms_ttl_end(store, ttl_ms, now);
-    if (window != 0 && life->expiry > now + window)
-        life->expiry = now + window;
-    return MEMSTORE_OK;
+    return (uint64_t)((double)(limit - store->arena.overhead) * USABLE);
 }
-int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
+static void *alloc(memstore *store, size_t bytes)
 {
-    const uint64_t lot = (uint64_t)now;
-    return to_life(store, ttl_ms, now, &lot, life);
-}
-int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
-{
-    const struct ms_settings *settings = &store->settings;
-    if (ttl_ms == MEMSTORE_TTL_NONE && ms_setting_of(settings, max_ttl) == 0 &&
-        ms_setting_of(settings, life_window) == 0) {
-        *life = (struct ms_life){MS_NEVER, 0};
-        return MEMSTORE_OK;
+    struct ms_arena *arena = &store->arena;
+    const int64_t deadline = ms_store_deadline(store);
+    struct ms_budget_mark mark = ms_budget_mark(&arena->budget);
+    for (;;) {
+        void *memory =
+            ms_pages_alloc(&arena->pages, bytes, (uint64_t)arena->reserve << arena->segment_shift);
+        if (memory != NULL || ms_room_make(store, bytes, deadline, &mark) != MEMSTORE_OK)
+            return memory;
     }
-    if (ms_setting_of(settings, ttl_jitter) == 0)
-        return to_life(store, ttl_ms, ms_clock_exact_ms(), NULL, life);
-    const uint64_t lot = ms_clock_real_ns();
-    return to_life(store, ttl_ms, ms_clock_exact_ms(), &lot, life);
 }
-int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
+#define LIMIT_PER_CELL 65536
+#define CELLS_MIN 128
+#define USES_PER_KEY 8
+static uint32_t cells_for(uint64_t limit)
 {
-    const int64_t now = ms_clock_unix_ms();
-    if (unix_ms <= now)
-        return MEMSTORE_ERR_TTL_EXPIRED;
-    if (now < 0 && unix_ms > LONGEST_TTL_MS)
-        return MEMSTORE_ERR_INVALID_TTL;
-    const int status = to_life(store, unix_ms - now, now - ms_clock_unix_offset_ms(), NULL, life);
-    life->ttl = 0;
-    return status;
+    uint32_t cells = CELLS_MIN;
+    while (cells < MS_TRACK_CELLS_MAX && (uint64_t)cells * LIMIT_PER_CELL < limit)
+        cells *= 2;
+    return cells;
+}
+static size_t ring_bytes(uint32_t cells)
+{
+    return MS_TRACK_RINGS * (cells * sizeof(struct ms_track_use) +
+                             cells / USES_PER_KEY * sizeof(struct ms_track_noted));
+}
+static size_t sampler_bytes(uint64_t limit)
+{
+    return sizeof(struct ms_sampler) + ring_bytes(cells_for(limit)) +
+           ms_pattern_bytes(keys_for(limit));
+}
+static void init_rings(struct ms_sampler *sampler, uint32_t cells, char *memory)
+{
+    for (int i = 0; i < MS_TRACK_RINGS; i++) {
+        ms_ring_init(&sampler->uses[i], cells, sizeof(struct ms_track_use), memory);
+        memory += cells * sizeof(struct ms_track_use);
+        ms_ring_init(&sampler->keys[i], cells / USES_PER_KEY, sizeof(struct ms_track_noted),
+                     memory);
+        memory += cells / USES_PER_KEY * sizeof(struct ms_track_noted);
+    }
+}
+static bool leaves_a_store(const memstore *store, uint64_t limit, size_t bytes)
+{
+    return limit >= ms_arena_least_limit(&store->arena) + ms_pages_charge_of(bytes);
+}
+static struct ms_sampler *make_sampler(memstore *store, uint64_t limit, uint32_t millionths)
+{
+    const uint32_t cells = cells_for(limit);
+    const size_t bytes = sampler_bytes(limit);
+    struct ms_sampler *sampler = leaves_a_store(store, limit, bytes) ? alloc(store, bytes) : NULL;
+    if (sampler == NULL)
+        return NULL;
+    sampler->bytes = bytes;
+    sampler->reads_before = ms_counters_total(&store->counters, MS_COUNT_READS);
+    init_rings(sampler, cells, (char *)(sampler + 1));
+    ms_pace_init(&sampler->pace, (double)millionths / store_track_track_MILLION);
+    ms_pattern_init(&sampler->pattern, keys_for(limit), MS_REUSE_ALL, cache_bytes(store, limit),
+                    store->eviction.goal, (char *)(sampler + 1) + ring_bytes(cells));
+    return sampler;
+}
+#define TURNS_ONE_IN 8
+bool ms_track_prepare(memstore *store, uint64_t limit, uint32_t millionths,
+                      struct ms_sampler **sampler)
+{
+    *sampler = millionths != 0 ? make_sampler(store, limit, millionths) : NULL;
+    return *sampler != NULL || millionths == 0;
+}
+uint64_t ms_track_charged(const memstore *store)
+{
+    ms_rcu_read_lock();
+    const struct ms_sampler *sampler = ms_load_acquire(&store->track.sampler);
+    const uint64_t charged = sampler != NULL ? ms_pages_charge_of(sampler->bytes) : 0;
+    ms_rcu_read_unlock();
+    return charged;
+}
+uint64_t ms_track_charge_at(uint64_t limit)
+{
+    return ms_pages_charge_of(sampler_bytes(limit));
+}
+void ms_track_discard(memstore *store, struct ms_sampler *sampler)
+{
+    if (sampler == NULL)
+        return;
+    const size_t bytes = sampler->bytes;
+    if (store->settings.secure_wipe)
+        ms_mem_wipe(sampler, bytes);
+    ms_pages_free(&store->arena.pages, sampler, bytes);
+}
+void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millionths)
+{
+    ms_mutex_lock(&store->track.lock);
+    struct ms_sampler *old = ms_track_sampler_locked(store);
+    ms_store_release(&store->track.sampler, sampler);
+    ms_store_relaxed(&store->track.missed, 0);
+    ms_store_relaxed(&store->track.look_ms, INT64_MAX);
+    ms_track_publish_threshold(store, sampler);
+    ms_store_relaxed(&store->turn_below,
+                     (uint32_t)(MS_REUSE_ALL / TURNS_ONE_IN * millionths / store_track_track_MILLION));
+    ms_mutex_unlock(&store->track.lock);
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
+    ms_store_divert(store, MS_DIVERT_TRACKED, sampler != NULL);
+    if (old != NULL) {
+        ms_rcu_synchronize();
+        ms_track_discard(store, old);
+    }
+}
+void ms_track_forget_users(memstore *store)
+{
+    struct ms_sampler *sampler = ms_load_relaxed(&store->track.sampler);
+    for (int i = 0; sampler != NULL && i < MS_TRACK_RINGS; i++) {
+        ms_ring_reset(&sampler->uses[i]);
+        ms_ring_reset(&sampler->keys[i]);
+    }
+}
+void ms_track_resize(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL)
+        ms_pattern_resize(&ms_track_sampler_locked(store)->pattern,
+                          cache_bytes(store, ms_budget_limit(&store->arena.budget)));
+    ms_mutex_unlock(&store->track.lock);
+}
+uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *noted)
+{
+    uint32_t count = 0;
+    *noted = 0;
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        *noted = ms_track_sampler_locked(store)->pattern.hot.noted;
+        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out);
+    }
+    ms_mutex_unlock(&store->track.lock);
+    return count;
+}
+void ms_track_forget_keys(memstore *store)
+{
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        ms_hot_forget(&ms_track_sampler_locked(store)->pattern.hot);
+    }
+    ms_mutex_unlock(&store->track.lock);
+}
+void ms_track_forget(memstore *store)
+{
+    bool pauses = false;
+    ms_mutex_lock(&store->track.lock);
+    if (ms_track_sampler_locked(store) != NULL) {
+        ms_track_settle_locked(store);
+        ms_pattern_forget(&ms_track_sampler_locked(store)->pattern);
+        ms_pace_forget(&ms_track_sampler_locked(store)->pace);
+        ms_track_sampler_locked(store)->reads_before =
+            ms_counters_total(&store->counters, MS_COUNT_READS);
+        ms_store_relaxed(&store->track.missed, 0);
+        pauses = ms_track_sampler_locked(store)->pace.pauses;
+    }
+    if (pauses && ms_load_relaxed(&store->track.look_ms) != INT64_MAX)
+        ms_store_relaxed(&store->track.look_ms, 0);
+    ms_mutex_unlock(&store->track.lock);
+    if (pauses)
+        ms_maintenance_wake(store);
 }
 
 /* lib/store/upkeep.c */
@@ -28987,7 +27691,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
     ms_monitor_look(store);
     ms_track_digest(store);
     ms_exporter_look(store);
-    const bool guarded = ms_guard_run(store, deadline);
+    const bool limit_settled = ms_pressure_limit_run(store, deadline);
     while (busy) {
         if (!store_upkeep_lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -29005,7 +27709,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (busy)
             sched_yield();
     }
-    if (!guarded || ms_wait_is_stopped())
+    if (!limit_settled || ms_wait_is_stopped())
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     return exact ? combined : MEMSTORE_OK;
 }
@@ -29196,395 +27900,1844 @@ void ms_store_assert_valid(memstore *store)
 typedef int ms_store_validate_is_compiled_out;
 #endif
 
-/* lib/store/view.c */
-#define UNIX_OFFSET_LIFE_MS 100
-static int64_t unix_offset(memstore *store, int64_t now)
+/* lib/store/watch/exporter.c */
+#ifndef MS_STORE_WATCH_METRICS_H
+#define MS_STORE_WATCH_METRICS_H
+#include <memstore/memstore.h>
+int ms_metrics_write(memstore *store, struct ms_text *out);
+#endif
+#ifndef MS_STORE_WATCH_METRICS_FILE_H
+#define MS_STORE_WATCH_METRICS_FILE_H
+void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name,
+                         struct ms_text *out);
+#endif
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+static const char *wanted_file(memstore *store)
 {
-    int64_t fake_monotonic, fake_unix;
-    if (now - ms_load_acquire(&store->unix_offset_read) >= UNIX_OFFSET_LIFE_MS ||
-        ms_testing_clock(&fake_monotonic, &fake_unix)) {
-        ms_store_relaxed(&store->unix_offset, ms_clock_unix_offset_ms());
-        ms_store_release(&store->unix_offset_read, now);
-    }
-    return ms_load_relaxed(&store->unix_offset);
+    const char *const file = ms_setting_text_of(&store->settings, export_metrics);
+    const char *const parents = (const char *)ms_load_relaxed(&store->exporter.parents);
+    if (!ms_setting_of(&store->settings, enable_metrics) ||
+        (parents != NULL && strcmp(file, parents) == 0))
+        return "";
+    return file;
 }
-int64_t ms_store_unix_expiry(memstore *store, int64_t expiry)
+static bool was_tried(memstore *store, const char *file)
 {
-    return expiry == MS_NEVER ? 0 : expiry + unix_offset(store, ms_clock_coarse_ms());
+    return ms_load_relaxed(&store->exporter.tried) == (uintptr_t)file;
 }
-#define VIEWS_UNTIL_PINS 1024
-static struct ms_pin_row *row_of(memstore *store, struct ms_counter_stripe *own)
+static int64_t left_ms(memstore *store)
 {
-    if (own->pins != NULL)
-        return own->pins;
-    if (own->views_until_pins != 0) {
-        own->views_until_pins--;
-        return NULL;
-    }
-    own->views_until_pins = VIEWS_UNTIL_PINS - 1;
-    own->pins = ms_pin_own_row(&store->arena, ms_thread_slot());
-    return own->pins;
+    const char *const file = wanted_file(store);
+    if (!was_tried(store, file))
+        return file[0] == '\0' && ms_load_relaxed(&store->exporter.tried) == 0 ? -1 : 0;
+    if (file[0] == '\0')
+        return -1;
+    const int64_t left = ms_load_relaxed(&store->exporter.tried_ms) +
+                         ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
+    return left > 0 ? left : 0;
 }
-static struct ms_pin_row *row_for(memstore *store, const struct ms_segment *segment)
+int64_t ms_exporter_when(memstore *store, int64_t now_us)
 {
-    struct ms_counter_stripe *const own = ms_counters_own(&store->counters);
-    return own == NULL || segment->is_solo ? NULL : row_of(store, own);
+    const int64_t left = left_ms(store);
+    return left < 0 ? INT64_MAX : now_us + left * 1000;
 }
-void *ms_store_pin(memstore *store, struct ms_segment *segment)
+static void remove_file(struct ms_exporter *exporter)
 {
-    struct ms_pin_row *const row = row_for(store, segment);
-    return row != NULL ? ms_pin_take(row, (size_t)(segment - store->arena.segments))
-                       : ms_pin_take_shared(segment);
+    if (exporter->file != NULL)
+        unlink(exporter->file);
+    exporter->file = NULL;
 }
-static void *hold(memstore *store, struct ms_segment *segment, const struct ms_entry *entry)
+static int write_file(memstore *store, const char *file)
 {
-    struct ms_pin_row *const row = row_for(store, segment);
-    return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
+    const bool wipes = store->settings.secure_wipe;
+    struct ms_text metrics = {.wipes = wipes}, text = {.wipes = wipes};
+    int error = ENOMEM;
+    if (ms_metrics_write(store, &metrics) == MEMSTORE_OK)
+        ms_metrics_for_file(&metrics, ms_setting_text(store->settings.store_name), &text);
+    if (text.data != NULL && !text.failed)
+        error = ms_file_replace(file, 0644, text.data, text.size);
+    ms_mem_free_wiped(metrics.data, wipes);
+    ms_mem_free_wiped(text.data, wipes);
+    return error;
 }
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+static void export_file(memstore *store, const char *file)
 {
-    const int64_t expiry = ms_found_expiry(found);
-    out->pin = hold(store, found->segment, found->entry);
-    ms_found_mark_versioned(found);
-    out->data = found->parts.value;
-    out->size = found->parts.value_size;
-    out->version = ms_found_version(store, found);
-    out->expires_at_ms = ms_store_unix_expiry(store, expiry);
-}
-static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
-                                      memstore_view *out)
-{
-    const uint64_t hash = ms_store_hash(store, key, key_size);
-    struct ms_found found;
-    *out = (memstore_view){0};
-    ms_rcu_read_lock();
-    if (ms_unlikely(ms_store_is_closed(store)))
-        return ms_read_refused(store);
-    if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return ms_read_missed(store);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    ms_slide_read(store, key, key_size, found.place);
-    ms_view_of(store, &found, out);
-    ms_rcu_read_unlock();
-    return MEMSTORE_OK;
-}
-static size_t size_of_view(int status, const memstore_view *view)
-{
-    return status == MEMSTORE_OK ? view->size : 0;
-}
-static MS_NOINLINE int get_any_view(memstore *store, const void *key, size_t key_size,
-                                    memstore_view *out)
-{
-    ms_read_count(store);
-    const int status = get_view_whole(store, key, key_size, out);
-    if (ms_unlikely((ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0))
-        ms_track_any_read(store, key, key_size, status, size_of_view(status, out));
-    return status;
-}
-static MS_NOINLINE int get_view_first(memstore *store, const void *key, size_t key_size,
-                                      memstore_view *out)
-{
-    if (!ms_reader_is_prepared(ms_reader_current()))
-        ms_reader_prepare();
-    return get_any_view(store, key, key_size, out);
-}
-static MS_NOINLINE int leave_and_get_view(memstore *store, const void *key, size_t key_size,
-                                          memstore_view *out)
-{
-    ms_reader_leave(ms_reader_current());
-    return get_view_whole(store, key, key_size, out);
-}
-static MS_NOINLINE int leave_and_get_any_view(memstore *store, const void *key, size_t key_size,
-                                              memstore_view *out)
-{
-    ms_reader_leave(ms_reader_current());
-    return get_any_view(store, key, key_size, out);
-}
-static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, memstore_view *out)
-{
-    const size_t offset = (size_t)((const char *)entry - store->arena.base);
-    struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
-    out->pin = hold(store, segment, entry);
-    ms_quick_touch_viewed(entry);
-    out->version = ms_segment_version(segment, entry, store->granule_shift);
-    ms_reader_leave(ms_reader_current());
-    return MEMSTORE_OK;
-}
-MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
-                                struct ms_quick_found found, memstore_view *out)
-{
-    void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
-    if (ms_unlikely(pin == NULL))
-        return hold_elsewhere(store, found.entry, out);
-    out->pin = pin;
-    ms_reader_leave(reader);
-    return MEMSTORE_OK;
-}
-static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t key_size,
-                                        struct ms_entry *entry, memstore_view *out)
-{
-    struct ms_found found;
-    ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
-    if (ms_has_expired(ms_found_expiry(&found)))
-        return leave_and_get_view(store, key, key_size, out);
-    ms_eviction_touch(store->touch, &store->eviction, entry);
-    ms_view_of(store, &found, out);
-    ms_reader_leave(ms_reader_current());
-    return MEMSTORE_OK;
-}
-static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_t key_size,
-                                         struct ms_entry *entry, memstore_view *out)
-{
-    const uint64_t head = ms_quick_head(entry);
-    const int64_t expiry = ms_quick_expiry(store, entry, head);
-    const int64_t now = ms_clock_coarse_ms();
-    if (!ms_quick_lasts(expiry, now))
-        return get_expired_view(store, key, key_size, entry, out);
-    out->data = (const char *)(entry + 1) + key_size;
-    out->size = ms_quick_value_size(head);
-    out->expires_at_ms = expiry + unix_offset(store, now);
-    return hold_found(store, ms_quick_hot(store), ms_reader_current(),
-                      (struct ms_quick_found){entry, head}, out);
-}
-MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
-                                struct ms_quick_found found, const void *key, size_t key_size,
-                                memstore_view *out)
-{
-    if (ms_unlikely(found.entry == NULL))
-        return leave_and_get_view(store, key, key_size, out);
-    ms_testing_reach(MS_POINT_READ_KEPT);
-    if (ms_unlikely(!ms_quick_never_expires(found.head)))
-        return get_expiring_view(store, key, key_size, found.entry, out);
-    out->data = (const char *)(found.entry + 1) + key_size;
-    out->size = ms_quick_value_size(found.head);
-    out->expires_at_ms = 0;
-    return hold_found(store, hot, reader, found, out);
-}
-static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
-                          bool by_turn)
-{
-    const int status = leave_and_get_view(store, key, key_size, out);
-    ms_track_read(store, key, key_size, status, size_of_view(status, out), by_turn);
-    return status;
-}
-static MS_NOINLINE int get_view_by_turn(memstore *store, const void *key, size_t key_size,
-                                        memstore_view *out)
-{
-    const bool by_turn = ms_track_take_turn(store, ms_quick_stripe(store, ms_reader_current()));
-    return get_view_noted(store, key, key_size, out, by_turn);
-}
-static MS_NOINLINE int get_view_followed(memstore *store, const void *key, size_t key_size,
-                                         memstore_view *out)
-{
-    const uint64_t hot = ms_quick_hot(store);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    const struct ms_quick_found found = ms_quick_find_hashed(store, hot, quick, hash);
-    if (found.entry == NULL || !ms_quick_never_expires(found.head) ||
-        !ms_track_try_hit(store, hash, key_size, ms_quick_value_size(found.head)))
-        return get_view_noted(store, key, key_size, out, false);
-    return view_found(store, hot, ms_reader_current(), found, key, key_size, out);
-}
-MS_ALWAYS_INLINE int get_view_following(memstore *store, uint64_t hot, ms_reader reader,
-                                        const void *key, size_t key_size, memstore_view *out)
-{
-    struct ms_counter_stripe *stripe = ms_quick_stripe(store, reader);
-    const uint64_t before = ms_count_own(stripe, MS_COUNT_READS, 1);
-    if (ms_unlikely(!ms_is_below_relaxed64(before, &stripe->next_turn)))
-        return get_view_by_turn(store, key, key_size, out);
-    const struct ms_quick_key quick = ms_quick_key(key, key_size);
-    const uint64_t hash = ms_quick_key_hash(&store->hasher, quick);
-    if (ms_track_follows(store, hash))
-        return get_view_followed(store, key, key_size, out);
-    return view_found(store, hot, reader, ms_quick_find_hashed(store, hot, quick, hash), key,
-                      key_size, out);
-}
-int ms_store_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
-{
-    const ms_reader reader = ms_reader_current();
-    if (ms_unlikely(!ms_reader_is_prepared(reader)) || ms_unlikely(!ms_reader_enter(reader)))
-        return get_view_first(store, key, key_size, out);
-    const uint64_t hot = ms_quick_hot(store);
-    if (ms_unlikely((hot & MS_HOT_USUAL) == 0) || ms_unlikely(!ms_is_quick_size(key_size))) {
-        if ((hot & MS_HOT_FOLLOWED_USUAL) != 0 && ms_is_quick_size(key_size))
-            return get_view_following(store, hot, reader, key, key_size, out);
-        if (!ms_is_quick_measured(hot, key_size) ||
-            (ms_store_bounds(store) & MS_BOUNDS_TRACKED) != 0)
-            return leave_and_get_any_view(store, key, key_size, out);
-    }
-    ms_count_own_one(ms_quick_stripe(store, reader), MS_COUNT_READS);
-    return view_found(store, hot, reader, ms_quick_find_usual(store, hot, key, key_size), key,
-                      key_size, out);
-}
-void ms_view_share(const memstore_view *view, memstore_view *out)
-{
-    *out = *view;
-    if (ms_view_is_kept(view)) {
-        ms_kept_share(view);
-    } else if (view->pin != NULL) {
-        out->pin = ms_pin_share(view->pin);
-    }
-}
-void ms_view_give_back_other(memstore_view *view)
-{
-    if (ms_likely(((uintptr_t)view->pin & MS_VIEW_MARKS) == 0)) {
-        ms_view_release(view);
-    } else if (ms_view_is_kept(view)) {
-        ms_kept_release(view);
-        *view = (memstore_view){0};
-    } else if (ms_view_has_pass(view)) {
-        ms_admission_release(view);
+    struct ms_exporter *exporter = &store->exporter;
+    if (exporter->file != NULL && strcmp(exporter->file, file) != 0)
+        remove_file(exporter);
+    if (file[0] == '\0')
+        return;
+    const int error = write_file(store, file);
+    if (error == 0) {
+        exporter->file = file;
+        ms_count(&store->counters, MS_COUNT_EXPORTS, 1);
     } else {
-        ms_event_view_release(view);
+        ms_count(&store->counters, MS_COUNT_EXPORT_FAILURES, 1);
+        ms_tell_export_failed(store, file, error);
     }
 }
-void ms_view_release(memstore_view *view)
+void ms_exporter_look(memstore *store)
 {
-    if (view->pin != NULL)
-        ms_pin_release(view->pin);
-    *view = (memstore_view){0};
+    struct ms_exporter *exporter = &store->exporter;
+    bool idle = false;
+    if (ms_likely(left_ms(store) != 0) || !ms_cas_acq_rel(&exporter->busy, &idle, true))
+        return;
+    if (left_ms(store) == 0) {
+        const char *const file = wanted_file(store);
+        ms_store_relaxed(&exporter->tried_ms, ms_clock_exact_ms());
+        ms_store_relaxed(&exporter->tried, (uintptr_t)file);
+        ms_maintenance_goes_away();
+        export_file(store, file);
+        ms_maintenance_is_back();
+    }
+    ms_store_release(&exporter->busy, false);
+}
+void ms_exporter_close(memstore *store)
+{
+    remove_file(&store->exporter);
+}
+void ms_exporter_forget_parent(memstore *store)
+{
+    struct ms_exporter *exporter = &store->exporter;
+    ms_store_relaxed(&exporter->busy, false);
+    ms_store_relaxed(&exporter->parents,
+                     (uintptr_t)ms_setting_text_of(&store->settings, export_metrics));
+    exporter->file = NULL;
 }
 
-/* lib/store/warm.c */
-#include <unistd.h>
-#define store_warm_GROUP 128
-#define GROUPS_A_SECOND 10
-#define PAUSE_MS 10
-#define MADE_UP_FOR_US (1000000 / GROUPS_A_SECOND)
-struct warming {
-    memstore *store;
-    const memstore_loader *loader;
-    struct ms_reporting reporting;
-    int64_t turn_us;
-    int status;
-    memstore_key keys[store_warm_GROUP];
-    int statuses[store_warm_GROUP];
-    size_t count;
+/* lib/store/watch/metrics.c */
+#ifndef MS_STORE_WATCH_METRICS_KEYS_H
+#define MS_STORE_WATCH_METRICS_KEYS_H
+#include <memstore/memstore.h>
+#define MS_METRICS_KEYS 10
+#define MS_METRICS_LABEL (MS_HOT_KEY_BYTES * 5 + 4)
+struct ms_metrics_key {
+    char label[MS_METRICS_LABEL];
+    double share;
 };
-static int pass_over_present(struct warming *warming, size_t *present)
+uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS]);
+#endif
+#include <inttypes.h>
+#include <memstore/version.h>
+static void put_family(struct ms_text *out, const char *name, const char *type, const char *help)
 {
-    unsigned char there[store_warm_GROUP];
-    size_t kept = 0;
-    const int status =
-        ms_store_has_many(warming->store, warming->keys, warming->count, there, present);
-    if (status != MEMSTORE_OK)
-        return status;
-    for (size_t i = 0; i < warming->count; i++) {
-        if (!there[i]) {
-            warming->statuses[kept] = warming->statuses[i];
-            warming->keys[kept++] = warming->keys[i];
-        }
+    ms_text_put(out, "# TYPE memstore_%s %s\n# HELP memstore_%s %s\n", name, type, name, help);
+}
+static void put_counter(struct ms_text *out, const char *name, uint64_t value, const char *help)
+{
+    put_family(out, name, "counter", help);
+    ms_text_put(out, "memstore_%s_total %" PRIu64 "\n", name, value);
+}
+static void put_gauge(struct ms_text *out, const char *name, double value, const char *help)
+{
+    put_family(out, name, "gauge", help);
+    ms_text_put(out, "memstore_%s %.17g\n", name, value);
+}
+struct labelled {
+    const char *value;
+    uint64_t count;
+};
+static void put_labelled(struct ms_text *out, const char *name, const char *label,
+                         const struct labelled *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, rows[i].value,
+                    rows[i].count);
+}
+static void put_rejections(struct ms_text *out, const memstore_stats *stats)
+{
+    const struct labelled rows[] = {
+        {"too_large", stats->rejected_too_large}, {"invalid_ttl", stats->rejected_invalid_ttl},
+        {"full", stats->rejected_full},           {"memory", stats->rejected_memory},
+        {"condition", stats->rejected_condition}, {"timeout", stats->rejected_timeout},
+    };
+    put_family(out, "rejected_writes", "counter", "Writes refused, by the reason.");
+    put_labelled(out, "rejected_writes", "reason", rows, sizeof rows / sizeof *rows);
+}
+static void put_refusals(struct ms_text *out, const memstore_stats *stats)
+{
+    const struct labelled rows[] = {
+        {"ENTRY_TOO_LARGE", stats->rejected_too_large},
+        {"INVALID_TTL", stats->rejected_invalid_ttl - stats->rejected_ttl_expired},
+        {"TTL_EXPIRED", stats->rejected_ttl_expired},
+        {"CACHE_FULL", stats->rejected_full},
+        {"MEMORY_EXHAUSTED",
+         stats->rejected_memory - stats->rejected_gc_pressure - stats->rejected_shard_overflow},
+        {"GC_PRESSURE", stats->rejected_gc_pressure},
+        {"SHARD_OVERFLOW", stats->rejected_shard_overflow},
+        {"KEY_EXISTS", stats->rejected_key_exists},
+        {"KEY_NOT_FOUND", stats->rejected_key_not_found},
+        {"VERSION_MISMATCH", stats->rejected_version_mismatch},
+        {"NOT_A_NUMBER", stats->rejected_not_a_number},
+        {"LOCK_TIMEOUT", stats->rejected_timeout},
+    };
+    put_family(out, "refusals", "counter", "Writes refused, by the status they were given.");
+    put_labelled(out, "refusals", "status", rows, sizeof rows / sizeof *rows);
+}
+static void put_loads(struct ms_text *out, const memstore_stats *stats)
+{
+    put_counter(out, "loads", stats->loads, "Values that loaders gave.");
+    put_counter(out, "load_failures", stats->load_failures, "Loads that failed.");
+    put_counter(out, "load_retries", stats->load_retries, "Times that a loader was called again.");
+    put_counter(out, "loads_coalesced", stats->loads_coalesced, "Callers that waited for another.");
+    put_counter(out, "loads_overtaken", stats->loads_overtaken, "Values loaded but not stored.");
+    put_counter(out, "loads_bypassed", stats->loads_bypassed, "Values the store could not take.");
+    put_counter(out, "absent_loaded", stats->absent_loaded, "Loads that found no such key.");
+    put_counter(out, "absent_served", stats->absent_served, "Callers told so without a load.");
+    put_counter(out, "loads_refused", stats->loads_refused, "Loads refused by a breaker.");
+    put_counter(out, "breakers_opened", stats->breakers_opened, "Times that a breaker opened.");
+    put_gauge(out, "breakers_open", (double)stats->breakers_open, "Breakers open now.");
+    put_gauge(out, "breakers_half_open", (double)stats->breakers_half_open,
+              "Those of them that let a load through to try.");
+    put_counter(out, "stale_served", stats->stale_served, "Failed loads served what had expired.");
+    put_counter(out, "refreshes", stats->refreshes, "Loads of what was there and old.");
+    put_counter(out, "refresh_failures", stats->refresh_failures, "Such loads that failed.");
+    put_counter(out, "loads_timed_out", stats->loads_timed_out, "Loads tried for loader.timeout.");
+    put_counter(out, "loads_without_place", stats->loads_without_place,
+                "Loads for which loader.max_loads left no place.");
+    put_counter(out, "loads_without_bytes", stats->loads_without_bytes,
+                "Loads for which loader.max_load_bytes left none.");
+}
+static void store_watch_metrics_put_counts(struct ms_text *out, memstore *store)
+{
+    memstore_stats stats = {0};
+    ms_store_rising_stats(store, &stats);
+    put_counter(out, "hits", stats.hits, "Reads that found a live entry.");
+    put_counter(out, "misses", stats.misses, "Reads that found none.");
+    put_counter(out, "sets", stats.sets, "Entries stored, new and overwritten.");
+    put_counter(out, "updates", stats.updates, "Entries stored that replaced a live one.");
+    put_counter(out, "deletes", stats.deletes, "Live entries removed by deleting calls.");
+    put_counter(out, "evictions", stats.evictions, "Live entries removed to make room.");
+    put_counter(out, "expirations", stats.expirations, "Entries removed because they expired.");
+    put_rejections(out, &stats);
+    put_refusals(out, &stats);
+    put_counter(out, "compactions", stats.compactions, "Segments emptied by moving entries.");
+    put_counter(out, "moved_bytes", stats.moved_bytes, "Bytes moved by compaction and eviction.");
+    put_counter(out, "written_bytes", stats.written_bytes, "Bytes appended by writes.");
+    put_counter(out, "room_made", stats.room_made,
+                "Entries whose writers had to reclaim memory themselves.");
+    put_counter(out, "exports", stats.exports, "Times the file of export_metrics was written.");
+    put_counter(out, "export_failures", stats.export_failures, "Times it could not be written.");
+    put_counter(out, "limit_lowered", stats.limit_lowered,
+                "Times that memory pressure lowered the limit.");
+    put_counter(out, "limit_raised", stats.limit_raised, "Times that it was raised again.");
+    put_gauge(out, "entries", (double)stats.entries, "Live entries.");
+    put_loads(out, &stats);
+}
+static void put_kind(struct ms_text *out, const char *kind, uint64_t bytes)
+{
+    ms_text_put(out, "memstore_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kind, bytes);
+}
+static void put_memory(struct ms_text *out, memstore *store)
+{
+    memstore_memory_stats memory = {0};
+    ms_store_memory_stats(store, &memory);
+    put_gauge(out, "memory_limit_bytes", (double)memory.limit, "Bytes the store may use.");
+    put_gauge(out, "memory_configured_limit_bytes", (double)memory.configured_limit,
+              "Bytes the store may use while memory is not short.");
+    put_gauge(out, "memory_charged_bytes", (double)memory.charged,
+              "Bytes that count against the limit.");
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    put_family(out, "memory_bytes", "gauge", "What the bytes that are charged hold.");
+    put_kind(out, "live", memory.live);
+    put_kind(out, "stale", memory.stale);
+    put_kind(out, "dead", memory.dead);
+    put_kind(out, "index", memory.index);
+    put_kind(out, "overhead", memory.overhead);
+    put_kind(out, "free", memory.free);
+    put_gauge(out, "memory_pinned_bytes", (double)memory.pinned,
+              "Bytes of segments that views hold.");
+    put_gauge(out, "memory_resident_bytes", (double)memory.resident,
+              "Bytes of the store's mappings that are in memory.");
+    put_gauge(out, "segments", (double)memory.segments, "Segments in use.");
+}
+static void store_watch_metrics_put_ttls(struct ms_text *out, memstore *store)
+{
+    memstore_ttl_stats ttls = {0};
+    if (!ms_setting_of(&store->settings, enable_memory_stats))
+        return;
+    ms_store_ttl_stats(store, &ttls);
+    put_family(out, "ttl_entries", "gauge", "Live entries by TTL, from so many seconds on.");
+    ms_text_put(out, "memstore_ttl_entries{from=\"never\"} %" PRIu64 "\n", ttls.entries[0]);
+    for (uint64_t i = 1; i < ttls.classes; i++)
+        ms_text_put(out, "memstore_ttl_entries{from=\"%" PRIu64 "\"} %" PRIu64 "\n",
+                    ttls.from_ms[i] / 1000, ttls.entries[i]);
+}
+static void put_alert(struct ms_text *out, const char *kind, bool raised)
+{
+    ms_text_put(out, "memstore_alert{kind=\"%s\"} %d\n", kind, raised);
+}
+static void put_window(struct ms_text *out, memstore *store)
+{
+    memstore_rates rates = {0};
+    if (ms_monitor_rates(store, &rates) != MEMSTORE_OK)
+        return;
+    put_gauge(out, "window_seconds", rates.window_seconds, "How long the last window was.");
+    if (ms_setting_of(&store->settings, track_hit_rate))
+        put_gauge(out, "window_hit_ratio", rates.hit_rate, "Hits of all reads in the last window.");
+    if (ms_setting_of(&store->settings, track_memory_usage))
+        put_gauge(out, "window_memory_usage_ratio", rates.memory_usage,
+                  "Share of the limit in use at the end of the last window.");
+    if (ms_setting_of(&store->settings, track_memory_usage))
+        put_gauge(out, "window_pinned_ratio", rates.pinned,
+                  "Share of the limit that views held at the end of the last window.");
+    put_gauge(out, "window_reclaim_pressure_ratio", rates.reclaim_pressure,
+              "Writes of the last window that had to reclaim memory themselves.");
+    put_gauge(out, "window_load_failure_ratio", rates.load_failure_rate,
+              "Loads of the last window that failed.");
+    put_family(out, "alert", "gauge", "1 while something is over its threshold.");
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1)
+        put_alert(out, ms_monitor_alert_name(alert), (rates.alerts & alert) != 0);
+    put_counter(out, "alerts_raised", rates.alerts_raised,
+                "How often something went over its threshold.");
+}
+#define FIRST_BOUND 6
+#define LAST_BOUND 34
+static void put_histogram(struct ms_text *out, const char *operation,
+                          const struct ms_histogram_sums *sums)
+{
+    uint64_t below = 0;
+    uint32_t bucket = 0;
+    for (unsigned power = FIRST_BOUND; power <= LAST_BOUND; power += 2) {
+        for (; ms_histogram_lowest(bucket) < UINT64_C(1) << power; bucket++)
+            below += sums->counts[bucket];
+        ms_text_put(
+            out,
+            "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"%.9f\"} %" PRIu64
+            "\n",
+            operation, (double)((UINT64_C(1) << power) - 1) / 1e9, below);
     }
-    warming->count = kept;
+    ms_text_put(out,
+                "memstore_operation_duration_seconds_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64
+                "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
+                operation, sums->count);
+    ms_text_put(out, "memstore_operation_duration_seconds_sum{operation=\"%s\"} %.9f\n", operation,
+                (double)sums->sum_ns / 1e9);
+}
+static void put_quantiles(struct ms_text *out, const char *operation,
+                          const struct ms_histogram_sums *sums)
+{
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        const uint64_t ns = shares[i] == 1 ? sums->max_ns : ms_histogram_quantile(sums, shares[i]);
+        ms_text_put(out, "memstore_operation_quantile_seconds{operation=\"%s\",q=\"%g\"} %.9f\n",
+                    operation, shares[i], (double)ns / 1e9);
+    }
+}
+static void put_slow(struct ms_text *out, const char *operation,
+                     const struct ms_histogram_sums *sums)
+{
+    ms_text_put(out, "memstore_slow_operations_total{operation=\"%s\"} %" PRIu64 "\n", operation,
+                sums->slow);
+}
+static void put_each(struct ms_text *out, memstore *store,
+                     void (*fn)(struct ms_text *, const char *, const struct ms_histogram_sums *))
+{
+    struct ms_histogram_sums sums;
+    for (int operation = 0; operation < MEMSTORE_OPERATIONS; operation++) {
+        ms_latency_sum(&store->latency, (enum memstore_operation)operation, &sums);
+        fn(out, ms_latency_name((enum memstore_operation)operation), &sums);
+    }
+}
+static void put_latencies(struct ms_text *out, memstore *store)
+{
+    if (store->latency.histograms == NULL)
+        return;
+    put_family(out, "operation_duration_seconds", "histogram",
+               "How long calls took; of get, get_view and has one in 256 is measured.");
+    put_each(out, store, put_histogram);
+    put_family(out, "operation_quantile_seconds", "gauge",
+               "Quantiles of operation_duration_seconds, within 1.6 %.");
+    put_each(out, store, put_quantiles);
+    put_family(out, "slow_operations", "counter",
+               "Measured calls that took longer than monitoring.latency_threshold.");
+    put_each(out, store, put_slow);
+}
+static void store_watch_metrics_put_hot_keys(struct ms_text *out, memstore *store)
+{
+    struct ms_metrics_key keys[MS_METRICS_KEYS];
+    const uint32_t count = ms_metrics_hot_keys(store, keys);
+    if (count != 0)
+        put_family(out, "hot_key_share", "gauge",
+                   "Share of the reads that a key gets, at most and at least half; the hottest.");
+    for (uint32_t i = 0; i < count; i++)
+        ms_text_put(out, "memstore_hot_key_share{key=\"%s\"} %.6g\n", keys[i].label, keys[i].share);
+    if (out->wipes)
+        ms_mem_wipe(keys, sizeof keys);
+}
+int ms_metrics_write(memstore *store, struct ms_text *out)
+{
+    ms_text_put(out, "# TYPE memstore_build info\n# HELP memstore_build The library.\n"
+                     "memstore_build_info{version=\"" MEMSTORE_VERSION_STRING "\"} 1\n");
+    store_watch_metrics_put_counts(out, store);
+    put_memory(out, store);
+    store_watch_metrics_put_ttls(out, store);
+    put_window(out, store);
+    put_latencies(out, store);
+    store_watch_metrics_put_hot_keys(out, store);
+    ms_text_put(out, "# EOF\n");
+    return out->failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : MEMSTORE_OK;
+}
+
+/* lib/store/watch/metrics_file.c */
+#ifndef MS_UTIL_LABEL_H
+#define MS_UTIL_LABEL_H
+#include <stdio.h>
+#include <string.h>
+#define MS_LABEL_CHARACTER 6
+static inline void ms_label_put_byte(char **out, char byte)
+{
+    *out += sprintf(*out, "\\\\x%02x", (unsigned char)byte);
+}
+static inline size_t ms_label_put_character(char **out, const char *text, size_t size)
+{
+    const size_t bytes = ms_utf8_character(text, size);
+    if (bytes == 0) {
+        ms_label_put_byte(out, *text);
+        return 1;
+    }
+    if (bytes == 1 && (*text == '\\' || *text == '"' || *text == '\n')) {
+        *(*out)++ = '\\';
+        *(*out)++ = *text == '\n' ? 'n' : *text;
+    } else {
+        memcpy(*out, text, bytes);
+        *out += bytes;
+    }
+    return bytes;
+}
+#endif
+#include <string.h>
+struct store_watch_metrics_file_line {
+    const char *text;
+    size_t size;
+};
+static bool begins_with(struct store_watch_metrics_file_line store_watch_metrics_file_line, const char *with)
+{
+    const size_t size = strlen(with);
+    return store_watch_metrics_file_line.size >= size && memcmp(store_watch_metrics_file_line.text, with, size) == 0;
+}
+static bool ends_with(struct store_watch_metrics_file_line store_watch_metrics_file_line, const char *with)
+{
+    const size_t size = strlen(with);
+    return store_watch_metrics_file_line.size >= size && memcmp(store_watch_metrics_file_line.text + store_watch_metrics_file_line.size - size, with, size) == 0;
+}
+static const char *suffix_of(struct store_watch_metrics_file_line type)
+{
+    return ends_with(type, " counter\n") ? "_total" : ends_with(type, " info\n") ? "_info" : "";
+}
+static void put_about(struct ms_text *out, struct store_watch_metrics_file_line store_watch_metrics_file_line, const char *suffix)
+{
+    const size_t name = strlen("# TYPE ");
+    const char *const rest = memchr(store_watch_metrics_file_line.text + name, ' ', store_watch_metrics_file_line.size - name);
+    ms_text_add(out, store_watch_metrics_file_line.text, (size_t)(rest - store_watch_metrics_file_line.text));
+    ms_text_add(out, suffix, strlen(suffix));
+    if (ends_with(store_watch_metrics_file_line, " info\n"))
+        ms_text_add(out, " gauge\n", 7);
+    else
+        ms_text_add(out, rest, (size_t)(store_watch_metrics_file_line.text + store_watch_metrics_file_line.size - rest));
+}
+static void put_name(struct ms_text *out, const char *name)
+{
+    const size_t size = strlen(name);
+    ms_text_add(out, "store=\"", 7);
+    for (size_t at = 0; at < size;) {
+        char form[MS_LABEL_CHARACTER], *end = form;
+        at += ms_label_put_character(&end, name + at, size - at);
+        ms_text_add(out, form, (size_t)(end - form));
+    }
+    ms_text_add(out, "\"", 1);
+}
+static void put_sample(struct ms_text *out, struct store_watch_metrics_file_line store_watch_metrics_file_line, const char *store_name)
+{
+    size_t name = 0;
+    while (store_watch_metrics_file_line.text[name] != '{' && store_watch_metrics_file_line.text[name] != ' ')
+        name++;
+    const bool has_labels = store_watch_metrics_file_line.text[name] == '{';
+    ms_text_add(out, store_watch_metrics_file_line.text, name);
+    if (store_name[0] != '\0') {
+        ms_text_add(out, "{", 1);
+        put_name(out, store_name);
+        ms_text_add(out, has_labels ? "," : "}", 1);
+        name += has_labels;
+    }
+    ms_text_add(out, store_watch_metrics_file_line.text + name, store_watch_metrics_file_line.size - name);
+}
+void ms_metrics_for_file(const struct ms_text *metrics, const char *store_name, struct ms_text *out)
+{
+    const char *suffix = "";
+    for (size_t at = 0; at < metrics->size;) {
+        const char *const text = metrics->data + at;
+        const char *const end = (const char *)memchr(text, '\n', metrics->size - at) + 1;
+        const struct store_watch_metrics_file_line store_watch_metrics_file_line = {text, (size_t)(end - text)};
+        if (begins_with(store_watch_metrics_file_line, "# TYPE "))
+            suffix = suffix_of(store_watch_metrics_file_line);
+        if (begins_with(store_watch_metrics_file_line, "# TYPE ") || begins_with(store_watch_metrics_file_line, "# HELP "))
+            put_about(out, store_watch_metrics_file_line, suffix);
+        else if (!begins_with(store_watch_metrics_file_line, "# EOF"))
+            put_sample(out, store_watch_metrics_file_line, store_name);
+        at += store_watch_metrics_file_line.size;
+    }
+}
+
+/* lib/store/watch/metrics_keys.c */
+#include <string.h>
+static bool is_control(const char *text, size_t bytes)
+{
+    const unsigned char *const p = (const unsigned char *)text;
+    return bytes == 1 ? p[0] < ' ' || p[0] == 0x7f : bytes == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+static size_t put_character(char **out, const char *text, size_t size)
+{
+    if (*text == '\n' || !is_control(text, ms_utf8_character(text, size)))
+        return ms_label_put_character(out, text, size);
+    ms_label_put_byte(out, *text);
+    return 1;
+}
+static size_t whole_characters(const char *key)
+{
+    static const unsigned char least[] = {[1] = 0xc0, [2] = 0xe0, [3] = 0xf0};
+    for (size_t left = 1; left < sizeof least; left++) {
+        const unsigned char byte = (unsigned char)key[MS_HOT_KEY_BYTES - left];
+        if ((byte & 0xc0) != 0x80)
+            return byte >= least[left] ? MS_HOT_KEY_BYTES - left : MS_HOT_KEY_BYTES;
+    }
+    return MS_HOT_KEY_BYTES;
+}
+static void put_label(char *out, const struct ms_hot_key *key)
+{
+    const bool is_cut = key->key_size > MS_HOT_KEY_BYTES;
+    const size_t size = is_cut ? whole_characters(key->key) : key->key_size;
+    for (size_t at = 0; at < size;)
+        at += put_character(&out, key->key + at, size - at);
+    memcpy(out, is_cut ? "\u2026" : "", is_cut ? 4 : 1);
+}
+#define ENOUGH_NOTED 100
+static uint32_t store_watch_metrics_keys_add(struct ms_metrics_key *out, uint32_t count, const struct ms_hot_key *key,
+                    uint64_t noted)
+{
+    uint32_t at = 0;
+    put_label(out[count].label, key);
+    while (strcmp(out[at].label, out[count].label) != 0)
+        at++;
+    out[at].share = (double)key->count / (double)noted + (at < count ? out[at].share : 0);
+    return at < count ? count : count + 1;
+}
+uint32_t ms_metrics_hot_keys(memstore *store, struct ms_metrics_key out[MS_METRICS_KEYS])
+{
+    struct ms_hot_key keys[MS_HOT_KEYS];
+    uint64_t noted;
+    const uint32_t found = ms_track_hot_keys(store, keys, &noted);
+    uint32_t count = 0;
+    for (uint32_t i = 0; noted >= ENOUGH_NOTED && i < found && count < MS_METRICS_KEYS; i++) {
+        if (keys[i].error <= keys[i].count / 2)
+            count = store_watch_metrics_keys_add(out, count, &keys[i], noted);
+    }
+    if (store->settings.secure_wipe)
+        ms_mem_wipe(keys, sizeof keys);
+    return count;
+}
+
+/* lib/store/watch/monitor.c */
+#include <string.h>
+#define READS_FOR_AN_ALERT 100
+#define WRITES_FOR_AN_ALERT 100
+#define LOADS_FOR_AN_ALERT 10
+#define SLOW_SHARE 0.01
+#define MILLIONTHS 1e6
+void ms_monitor_init(struct ms_monitor *monitor, bool is_on)
+{
+    *monitor = (struct ms_monitor){.is_on = is_on};
+    ms_mutex_init(&monitor->lock, MS_RANK_MONITOR);
+    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
+}
+void ms_monitor_fini(struct ms_monitor *monitor)
+{
+    ms_mutex_destroy(&monitor->lock);
+}
+static void sum_up(memstore *store, struct ms_monitor_sums *sums)
+{
+    ms_counters_sum_all(&store->counters, sums->counts);
+    sums->measured = sums->slow = 0;
+    if (store->latency.histograms != NULL)
+        ms_latency_totals(&store->latency, &sums->measured, &sums->slow);
+}
+static uint64_t less(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums *before)
+{
+    for (int i = 0; i < MS_COUNTERS; i++)
+        sums->counts[i] = less(sums->counts[i], before->counts[i]);
+    sums->measured = less(sums->measured, before->measured);
+    sums->slow = less(sums->slow, before->slow);
+}
+static double hit_rate_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t reads = sums->counts[MS_COUNT_READS];
+    const uint64_t misses = sums->counts[MS_COUNT_MISSES];
+    return reads > misses ? (double)(reads - misses) / (double)reads : 0;
+}
+struct shares {
+    double used, pinned;
+};
+static struct shares shares_of(memstore *store)
+{
+    memstore_memory_stats memory = {0};
+    if (!ms_setting_of(&store->settings, track_memory_usage))
+        return (struct shares){0};
+    ms_store_measure_memory(store, &memory);
+    const double limit = memory.limit != 0 ? (double)memory.limit : 1;
+    return (struct shares){(double)less(memory.charged, memory.free + memory.dead) / limit,
+                           (double)memory.pinned / limit};
+}
+static uint64_t writes_of(const struct ms_monitor_sums *sums)
+{
+    return sums->counts[MS_COUNT_SETS] + ms_counts_from_to(sums->counts, MS_COUNT_REJECTED_FULL,
+                                                           MS_COUNT_REJECTED_SHARD_OVERFLOW);
+}
+static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
+    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+}
+static uint64_t loads_of(const struct ms_monitor_sums *sums)
+{
+    return sums->counts[MS_COUNT_LOADS] + sums->counts[MS_COUNT_ABSENT_LOADED] +
+           sums->counts[MS_COUNT_LOAD_FAILURES];
+}
+static double load_failures_of(const struct ms_monitor_sums *sums)
+{
+    const uint64_t loads = loads_of(sums);
+    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
+}
+struct verdict {
+    double value, threshold;
+    bool raise, clear;
+};
+const char *ms_monitor_alert_name(uint64_t alert)
+{
+    switch (alert) {
+    case MEMSTORE_ALERT_HIT_RATE:
+        return "hit_rate";
+    case MEMSTORE_ALERT_MEMORY_USAGE:
+        return "memory_usage";
+    case MEMSTORE_ALERT_LATENCY:
+        return "latency";
+    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
+        return "reclaim_pressure";
+    case MEMSTORE_ALERT_LOAD_FAILURES:
+        return "load_failures";
+    case MEMSTORE_ALERT_PINNED:
+        return "pinned";
+    case MEMSTORE_ALERT_BREAKER:
+        return "breaker";
+    default:
+        return NULL;
+    }
+}
+static void switch_alert(memstore *store, const struct ms_alert_note *note)
+{
+    store->monitor.alerts ^= note->alert;
+    store->monitor.alerts_raised += note->raised;
+    ms_tell_alert(store, note);
+}
+static void set_alert(memstore *store, enum memstore_alert alert, const struct verdict *verdict)
+{
+    const bool raised = (store->monitor.alerts & alert) != 0;
+    if (raised ? verdict->raise || !verdict->clear : !verdict->raise)
+        return;
+    const struct ms_alert_note note = {alert, verdict->raise, verdict->value, verdict->threshold};
+    ms_notify_alert(store, &note);
+    switch_alert(store, &note);
+}
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+static void judge_above(memstore *store, enum memstore_alert alert, double value,
+                        uint32_t threshold_millionths, bool telling)
+{
+    const double threshold = threshold_millionths / MILLIONTHS;
+    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold - lesser(hysteresis, threshold / 2);
+    const struct verdict verdict = {value, threshold,
+                                    threshold != 0 && telling && value > threshold,
+                                    threshold == 0 || (telling && value <= back)};
+    set_alert(store, alert, &verdict);
+}
+static void judge_hit_rate(memstore *store)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor_sums *window = &store->monitor.window;
+    const bool tracked = ms_setting_of(settings, track_hit_rate);
+    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
+    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
+    const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
+    const double rate = hit_rate_of(window);
+    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const struct verdict verdict = {rate, threshold, telling && rate < threshold,
+                                    threshold == 0 || (telling && rate >= back)};
+    set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
+}
+static void judge_latency(memstore *store)
+{
+    const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
+    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
+    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
+                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
+                                    off || (measured != 0 && slow * 200 <= measured)};
+    set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
+}
+static void clear_alerts(memstore *store)
+{
+    static const struct verdict off = {.clear = true};
+    for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
+        if (alert != MEMSTORE_ALERT_BREAKER)
+            set_alert(store, (enum memstore_alert)alert, &off);
+    }
+}
+static uint32_t open_breakers(memstore *store)
+{
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
+    return ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms()).open;
+}
+static void judge_breakers(memstore *store)
+{
+    const uint32_t open = open_breakers(store);
+    const struct verdict verdict = {open != 0, 0, open != 0, open == 0};
+    set_alert(store, MEMSTORE_ALERT_BREAKER, &verdict);
+}
+static void store_watch_monitor_judge(memstore *store)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_monitor *monitor = &store->monitor;
+    const struct ms_monitor_sums *window = &monitor->window;
+    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+    judge_hit_rate(store);
+    judge_latency(store);
+    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
+                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
+                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
+                ms_setting_of(settings, reclaim_pressure_threshold),
+                writes_of(window) >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
+                ms_setting_of(settings, load_failure_threshold),
+                loads_of(window) >= LOADS_FOR_AN_ALERT);
+    judge_breakers(store);
+}
+static double openness_after(enum ms_breaker_change change)
+{
+    return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
+}
+void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
+        return;
+    ms_mutex_lock(&monitor->lock);
+    const uint32_t open = open_breakers(store);
+    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
+    const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
+    ms_tell_breaker(store, change, open);
+    ms_notify_alert(store, &note);
+    if (raised != was_raised)
+        switch_alert(store, &note);
+    ms_mutex_unlock(&monitor->lock);
+}
+static bool store_watch_monitor_is_over(memstore *store, int64_t now)
+{
+    return now - ms_load_relaxed(&store->monitor.began_ms) >=
+           ms_setting_of(&store->settings, metrics_interval);
+}
+static void begin_windows_locked(memstore *store)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    sum_up(store, &monitor->base);
+    monitor->has_window = false;
+    monitor->memory_usage = monitor->pinned = 0;
+    ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
+}
+static void end_window_locked(memstore *store, int64_t now, const struct shares *shares)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    struct ms_monitor_sums sums;
+    sum_up(store, &sums);
+    monitor->window = sums;
+    subtract(&monitor->window, &monitor->base);
+    monitor->base = sums;
+    monitor->length_ms = now - ms_load_relaxed(&monitor->began_ms);
+    monitor->memory_usage = shares->used;
+    monitor->pinned = shares->pinned;
+    monitor->has_window = true;
+    ms_store_relaxed(&monitor->began_ms, now);
+    store_watch_monitor_judge(store);
+}
+void ms_monitor_look(memstore *store)
+{
+    const int64_t now = ms_clock_exact_ms();
+    if (!ms_setting_of(&store->settings, enable_metrics) || !store_watch_monitor_is_over(store, now))
+        return;
+    const struct shares shares = shares_of(store);
+    ms_mutex_lock(&store->monitor.lock);
+    if (store_watch_monitor_is_over(store, now) && store->monitor.is_on)
+        end_window_locked(store, now, &shares);
+    ms_mutex_unlock(&store->monitor.lock);
+}
+void ms_monitor_reconfigured(memstore *store)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    const bool is_on = ms_setting_of(&store->settings, enable_metrics);
+    ms_mutex_lock(&monitor->lock);
+    if (!is_on)
+        clear_alerts(store);
+    else if (!monitor->is_on)
+        begin_windows_locked(store);
+    monitor->is_on = is_on;
+    ms_mutex_unlock(&monitor->lock);
+}
+int64_t ms_monitor_when(memstore *store, int64_t now_us)
+{
+    if (!ms_setting_of(&store->settings, enable_metrics))
+        return INT64_MAX;
+    const int64_t left = ms_load_relaxed(&store->monitor.began_ms) +
+                         ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
+    return left > 0 ? now_us + left * 1000 : now_us;
+}
+static void fill_rates(const struct ms_monitor_sums *sums, double seconds, memstore_rates *out)
+{
+    const uint64_t *const counts = sums->counts;
+    out->window_seconds = seconds;
+    out->hits = (double)less(counts[MS_COUNT_READS], counts[MS_COUNT_MISSES]) / seconds;
+    out->misses = (double)counts[MS_COUNT_MISSES] / seconds;
+    out->sets = (double)counts[MS_COUNT_SETS] / seconds;
+    out->deletes = (double)counts[MS_COUNT_DELETES] / seconds;
+    out->evictions = (double)counts[MS_COUNT_EVICTIONS] / seconds;
+    out->expirations = (double)counts[MS_COUNT_EXPIRATIONS] / seconds;
+    out->rejected = (double)ms_counts_from_to(counts, MS_COUNT_REJECTED_TOO_LARGE,
+                                              MS_COUNT_REJECTED_NOT_A_NUMBER) /
+                    seconds;
+    out->written_bytes = (double)counts[MS_COUNT_WRITTEN_BYTES] / seconds;
+    out->moved_bytes = (double)counts[MS_COUNT_MOVED_BYTES] / seconds;
+    out->updates = (double)counts[MS_COUNT_UPDATES] / seconds;
+    out->loads = (double)counts[MS_COUNT_LOADS] / seconds;
+    out->load_failures = (double)counts[MS_COUNT_LOAD_FAILURES] / seconds;
+    out->stale_served = (double)counts[MS_COUNT_STALE_SERVED] / seconds;
+}
+int ms_monitor_rates(memstore *store, memstore_rates *out)
+{
+    struct ms_monitor *monitor = &store->monitor;
+    struct ms_monitor_sums sums;
+    if (!ms_setting_of(&store->settings, enable_metrics))
+        return MEMSTORE_ERR_UNSUPPORTED;
+    ms_monitor_look(store);
+    ms_mutex_lock(&monitor->lock);
+    int64_t length = monitor->length_ms;
+    sums = monitor->window;
+    if (!monitor->has_window) {
+        length = ms_clock_exact_ms() - ms_load_relaxed(&monitor->began_ms);
+        sum_up(store, &sums);
+        subtract(&sums, &monitor->base);
+    }
+    out->memory_usage = monitor->memory_usage;
+    out->pinned = monitor->pinned;
+    out->alerts = monitor->alerts;
+    out->alerts_raised = monitor->alerts_raised;
+    ms_mutex_unlock(&monitor->lock);
+    if (length > 0)
+        fill_rates(&sums, (double)length / 1000, out);
+    if (length > 0 && ms_setting_of(&store->settings, track_hit_rate))
+        out->hit_rate = hit_rate_of(&sums);
+    out->reclaim_pressure = reclaim_pressure_of(&sums);
+    out->load_failure_rate = load_failures_of(&sums);
     return MEMSTORE_OK;
 }
-static int count_failed(struct warming *warming)
+void ms_monitor_forget_latencies(memstore *store)
 {
-    memstore_progress *progress = &warming->reporting.progress;
-    size_t stored = 0;
-    const int status = pass_over_present(warming, &stored);
-    progress->stored += stored;
-    for (size_t i = 0; i < warming->count && status == MEMSTORE_OK; i++) {
-        if (warming->statuses[i] == MEMSTORE_ERR_KEY_NOT_FOUND)
-            progress->absent++;
-        else
-            progress->failed++;
-    }
-    return status;
+    ms_mutex_lock(&store->monitor.lock);
+    ms_latency_clear(&store->latency);
+    store->monitor.base.measured = store->monitor.base.slow = 0;
+    ms_mutex_unlock(&store->monitor.lock);
 }
-static int load_group(struct warming *warming)
+
+/* lib/store/watch/notify.c */
+#include <stdio.h>
+#define ALLOWANCE_DIVISOR 16
+#define ALLOWANCE_MOST (UINT64_C(16) << 20)
+#define SEGMENTS_LEFT (MS_ARENA_MIN_SEGMENTS / 2)
+static void push(memstore *store, const struct ms_event_note *note)
 {
-    memstore_progress *progress = &warming->reporting.progress;
-    memstore_view views[store_warm_GROUP] = {0};
-    struct ms_load_outcome outcome = {.statuses = warming->statuses};
-    size_t found = 0;
-    const int status = ms_load_get_many(warming->store, warming->keys, warming->count,
-                                        warming->loader, views, &found, &outcome);
-    for (size_t i = 0; i < warming->count; i++)
-        ms_view_give_back(&views[i]);
-    if (ms_store_is_closed(warming->store))
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    if (warming->status == MEMSTORE_OK)
-        warming->status = status != MEMSTORE_OK ? status : outcome.refusal;
-    if (status != MEMSTORE_OK)
-        return count_failed(warming);
-    progress->stored += found - outcome.refused;
-    progress->failed += outcome.refused;
-    progress->absent += warming->count - found;
-    return MEMSTORE_OK;
+    const uint64_t lost = ms_events_push(&store->events, note);
+    if (ms_unlikely(lost != 0))
+        ms_tell_events_dropped(store, lost);
 }
-static size_t group_size(const struct warming *warming)
+void ms_notify_of_removal(memstore *store, const struct ms_found *found, uint32_t kind)
 {
-    const struct ms_settings *settings = &warming->store->settings;
-    const uint32_t rate = ms_setting_of(settings, load_warm_rate);
-    size_t size = store_warm_GROUP;
-    if (rate != 0 && rate / GROUPS_A_SECOND < size)
-        size = rate / GROUPS_A_SECOND + 1;
-    if (settings->max_concurrent_readers != 0 && settings->max_concurrent_readers < size)
-        size = settings->max_concurrent_readers;
-    return size;
+    const int64_t expiry = ms_found_expiry(found);
+    const struct ms_event_note note = {
+        .kind = kind,
+        .segment = found->segment->is_solo ? found->segment : NULL,
+        .key = found->parts.key,
+        .value = found->parts.value,
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = ms_found_version(store, found),
+        .expires_at_ms = expiry == MS_NEVER ? 0 : expiry + ms_clock_unix_offset_ms(),
+    };
+    push(store, &note);
 }
-static int await_turn(struct warming *warming)
+void ms_notify_alert(memstore *store, const struct ms_alert_note *alert)
 {
-    for (;;) {
-        const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
-        const int64_t left_us = rate != 0 ? warming->turn_us - ms_clock_exact_ms() * 1000 : 0;
-        if (ms_store_is_closed(warming->store))
-            return MEMSTORE_ERR_CACHE_CLOSED;
-        if (left_us <= 0)
-            return MEMSTORE_OK;
-        usleep((useconds_t)(left_us < PAUSE_MS * 1000 ? left_us : PAUSE_MS * 1000));
-        const int status = ms_report(&warming->reporting);
+    const struct ms_event_note note = {
+        .kind = MEMSTORE_EVENT_ALERT, .key = "", .value = alert, .value_size = sizeof *alert};
+    if ((ms_load_relaxed(&store->events_wanted) & MEMSTORE_EVENT_ALERT) != 0)
+        push(store, &note);
+}
+uint64_t ms_notify_allowance(const struct ms_settings *settings)
+{
+    const uint64_t share = settings->limit / ALLOWANCE_DIVISOR;
+    if (settings->event_memory != 0)
+        return settings->event_memory;
+    return share < ALLOWANCE_MOST ? share : ALLOWANCE_MOST;
+}
+static bool can_be_had(memstore *store, uint64_t bytes)
+{
+    struct ms_arena *arena = &store->arena;
+    return ms_room_that_stays(store) + ms_arena_pinned(arena) + bytes +
+               ((uint64_t)SEGMENTS_LEFT << arena->segment_shift) <=
+           ms_budget_limit(&arena->budget);
+}
+static int fund(memstore *store)
+{
+    struct ms_budget *budget = &store->arena.budget;
+    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    const uint64_t bytes = ms_events_uncharged(&store->events);
+    const int64_t deadline = ms_store_deadline(store);
+    struct ms_budget_mark asked = ms_budget_mark(budget);
+    if (bytes == 0)
+        return MEMSTORE_OK;
+    while (!ms_budget_charge(budget, bytes, spare)) {
+        const int status = can_be_had(store, bytes)
+                               ? ms_room_make_to_charge(store, bytes, deadline, &asked)
+                               : MEMSTORE_ERR_MEMORY_EXHAUSTED;
         if (status != MEMSTORE_OK)
             return status;
     }
+    ms_events_fund(&store->events, bytes);
+    return MEMSTORE_OK;
 }
-static void store_warm_take_turn(struct warming *warming)
+int ms_notify_reconfigured(memstore *store, const struct ms_settings *settings)
 {
-    const uint32_t rate = ms_setting_of(&warming->store->settings, load_warm_rate);
-    const int64_t least_us = ms_clock_exact_ms() * 1000 - MADE_UP_FOR_US;
-    const int64_t from_us = warming->turn_us > least_us ? warming->turn_us : least_us;
-    warming->turn_us = from_us + (rate != 0 ? (int64_t)(warming->count * 1000000 / rate) : 0);
+    ms_events_allow(&store->events, ms_notify_allowance(settings));
+    return ms_events_are_subscribed(&store->events) ? fund(store) : MEMSTORE_OK;
 }
-static int warm_group(struct warming *warming, const memstore_key *keys, size_t n)
+static void say_why_not(int status, char why[static MS_WHY_SIZE])
 {
-    size_t present = 0;
-    memcpy(warming->keys, keys, n * sizeof *keys);
-    warming->count = n;
-    int status = pass_over_present(warming, &present);
-    warming->reporting.progress.present += present;
-    if (status == MEMSTORE_OK && warming->count != 0) {
-        status = await_turn(warming);
-        store_warm_take_turn(warming);
-        if (status == MEMSTORE_OK)
-            status = load_group(warming);
-    }
-    if (status != MEMSTORE_OK)
+    snprintf(why, MS_WHY_SIZE, "%s",
+             status == MEMSTORE_ERR_CACHE_FULL ? "so much is not free, and eviction is none"
+             : status == MEMSTORE_ERR_MEMORY_EXHAUSTED
+                 ? "views, the index and what the store needs for itself leave no room for it"
+                 : "so much was not had within performance.lock_timeout");
+}
+int ms_notify_raise(memstore *store, const struct ms_settings *next, char why[static MS_WHY_SIZE])
+{
+    const struct ms_settings *const now = &store->settings;
+    if (ms_notify_allowance(next) <= ms_notify_allowance(now))
+        return MEMSTORE_OK;
+    const int status = ms_notify_reconfigured(store, next);
+    if (status == MEMSTORE_OK || next->event_memory == now->event_memory)
+        return MEMSTORE_OK;
+    say_why_not(status, why);
+    return status;
+}
+uint64_t ms_notify_lacks(memstore *store, const struct ms_settings *next)
+{
+    const uint64_t wanted = ms_notify_allowance(next), charged = ms_events_charged(&store->events);
+    return ms_events_are_subscribed(&store->events) && wanted > charged ? wanted - charged : 0;
+}
+void ms_notify_grant(memstore *store, const struct ms_settings *next, uint64_t bytes)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(next));
+    ms_events_fund(&store->events, bytes);
+}
+void ms_notify_take_back(memstore *store)
+{
+    ms_events_allow(&store->events, ms_notify_allowance(&store->settings));
+}
+int ms_notify_subscribe(memstore *store, uint32_t mask, size_t limit, memstore_event_fn fn,
+                        void *context, memstore_subscription **out)
+{
+    memstore_subscription *subscription =
+        ms_events_subscribe(&store->events, mask, limit, fn, context);
+    if (subscription == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    const int status = fund(store);
+    if (status != MEMSTORE_OK) {
+        ms_subscription_abandon(subscription);
         return status;
-    warming->reporting.progress.done += n;
-    return ms_report(&warming->reporting);
-}
-int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
-                  const memstore_loader *loader, memstore_progress_fn fn, void *context)
-{
-    struct warming warming = {
-        .store = store,
-        .loader = loader,
-        .reporting = ms_reporting_to(fn, context),
-        .turn_us = ms_clock_exact_ms() * 1000,
-    };
-    int status = ms_report_phase(&warming.reporting, MEMSTORE_PHASE_WARMING, n);
-    for (size_t done = 0; status == MEMSTORE_OK && done < n;) {
-        const size_t most = group_size(&warming);
-        const size_t size = n - done < most ? n - done : most;
-        status = warm_group(&warming, keys + done, size);
-        done += size;
     }
-    return status == MEMSTORE_OK ? warming.status : status;
+    ms_subscription_open(subscription);
+    *out = subscription;
+    return MEMSTORE_OK;
 }
 
-/* lib/store/write.c */
+/* lib/store/watch/report.c */
+uint64_t ms_store_size(memstore *store)
+{
+    if (!ms_upkeep_expire(store, ms_store_deadline(store)))
+        return ms_scan_count(store);
+    return ms_index_count(&store->index);
+}
+static void tell_counts(memstore *store, const uint64_t sums[MS_COUNTERS], memstore_stats *out)
+{
+    out->misses = sums[MS_COUNT_MISSES];
+    out->hits = sums[MS_COUNT_READS] > out->misses ? sums[MS_COUNT_READS] - out->misses : 0;
+    out->sets = sums[MS_COUNT_SETS];
+    out->updates = sums[MS_COUNT_UPDATES];
+    out->deletes = sums[MS_COUNT_DELETES];
+    out->evictions = sums[MS_COUNT_EVICTIONS];
+    out->expirations = sums[MS_COUNT_EXPIRATIONS];
+    out->rejected_too_large = sums[MS_COUNT_REJECTED_TOO_LARGE];
+    out->rejected_invalid_ttl =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_INVALID_TTL, MS_COUNT_REJECTED_TTL_EXPIRED);
+    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
+    out->rejected_memory = ms_counts_from_to(sums, MS_COUNT_REJECTED_MEMORY_EXHAUSTED,
+                                             MS_COUNT_REJECTED_SHARD_OVERFLOW);
+    out->rejected_condition =
+        ms_counts_from_to(sums, MS_COUNT_REJECTED_KEY_EXISTS, MS_COUNT_REJECTED_NOT_A_NUMBER);
+    out->compactions = sums[MS_COUNT_COMPACTIONS];
+    out->moved_bytes = sums[MS_COUNT_MOVED_BYTES];
+    out->written_bytes = sums[MS_COUNT_WRITTEN_BYTES];
+    out->rejected_timeout = sums[MS_COUNT_REJECTED_TIMEOUT];
+    out->loads = sums[MS_COUNT_LOADS];
+    out->load_failures = sums[MS_COUNT_LOAD_FAILURES];
+    out->load_retries = sums[MS_COUNT_LOAD_RETRIES];
+    out->loads_coalesced = sums[MS_COUNT_LOADS_COALESCED];
+    out->loads_overtaken = sums[MS_COUNT_LOADS_OVERTAKEN];
+    out->loads_bypassed = sums[MS_COUNT_LOADS_BYPASSED];
+    out->absent_loaded = sums[MS_COUNT_ABSENT_LOADED];
+    out->absent_served = sums[MS_COUNT_ABSENT_SERVED];
+    out->loads_refused = sums[MS_COUNT_LOADS_REFUSED];
+    out->breakers_opened = sums[MS_COUNT_BREAKERS_OPENED];
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
+    const struct ms_breakers_sum breakers =
+        ms_breakers_sum_up(&store->breakers, &rule, ms_clock_exact_ms());
+    out->breakers_open = breakers.open;
+    out->breakers_half_open = breakers.half_open;
+    out->stale_served = sums[MS_COUNT_STALE_SERVED];
+    out->refreshes = sums[MS_COUNT_REFRESHES];
+    out->refresh_failures = sums[MS_COUNT_REFRESH_FAILURES];
+    out->loads_timed_out = sums[MS_COUNT_LOADS_TIMED_OUT];
+    out->loads_without_place = sums[MS_COUNT_LOADS_WITHOUT_PLACE];
+    out->loads_without_bytes = sums[MS_COUNT_LOADS_WITHOUT_BYTES];
+    out->room_made = sums[MS_COUNT_ROOM_MADE];
+    out->exports = sums[MS_COUNT_EXPORTS];
+    out->export_failures = sums[MS_COUNT_EXPORT_FAILURES];
+    out->rejected_ttl_expired = sums[MS_COUNT_REJECTED_TTL_EXPIRED];
+    out->rejected_gc_pressure = sums[MS_COUNT_REJECTED_GC_PRESSURE];
+    out->rejected_shard_overflow = sums[MS_COUNT_REJECTED_SHARD_OVERFLOW];
+    out->rejected_key_exists = sums[MS_COUNT_REJECTED_KEY_EXISTS];
+    out->rejected_key_not_found = sums[MS_COUNT_REJECTED_KEY_NOT_FOUND];
+    out->rejected_version_mismatch = sums[MS_COUNT_REJECTED_VERSION_MISMATCH];
+    out->rejected_not_a_number = sums[MS_COUNT_REJECTED_NOT_A_NUMBER];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
+    out->limit_raised = sums[MS_COUNT_LIMIT_RAISED];
+}
+void ms_store_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+    out->entries = ms_store_size(store);
+    ms_counters_sum(&store->counters, sums);
+    tell_counts(store, sums, out);
+}
+void ms_store_rising_stats(memstore *store, memstore_stats *out)
+{
+    uint64_t sums[MS_COUNTERS];
+    out->entries = ms_store_size(store);
+    ms_counters_sum_rising(&store->counters, sums);
+    tell_counts(store, sums, out);
+}
+struct byte_sums {
+    uint64_t live, dead, stale, unused, segments;
+};
+static void sum_segment(struct ms_segment *segment, void *context)
+{
+    struct byte_sums *sums = context;
+    const uint32_t live = ms_segment_live_bytes(segment);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_bytes);
+    sums->live += live > stale ? live - stale : 0;
+    sums->stale += stale;
+    sums->dead += ms_segment_dead_bytes(segment);
+    sums->unused += segment->capacity - ms_load_relaxed(&segment->used);
+    sums->segments++;
+}
+void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead)
+{
+    struct byte_sums sums = {0};
+    ms_arena_each(&store->arena, sum_segment, &sums);
+    *live = sums.live + sums.stale;
+    *dead = sums.dead;
+}
+static void tell_sums(memstore *store, memstore_memory_stats *out)
+{
+    struct ms_arena *arena = &store->arena;
+    out->limit = ms_budget_limit(&arena->budget);
+    out->configured_limit = ms_setting_of(&store->settings, limit);
+    out->charged = ms_budget_charged(&arena->budget);
+    out->segment_size = ms_arena_segment_size(arena);
+    out->index = ms_load_relaxed(&store->index.table_bytes);
+}
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out)
+{
+    if (!ms_setting_of(&store->settings, enable_memory_stats)) {
+        tell_sums(store, out);
+        return;
+    }
+    ms_store_measure_memory(store, out);
+    out->resident =
+        ms_arena_resident(&store->arena) + ms_mem_resident(store->block, store->block_bytes);
+}
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out)
+{
+    struct ms_arena *arena = &store->arena;
+    struct byte_sums sums = {0};
+    tell_sums(store, out);
+    ms_arena_each(arena, sum_segment, &sums);
+    out->live = sums.live;
+    out->dead = sums.dead;
+    out->pinned = ms_arena_pinned(arena);
+    out->segments = sums.segments;
+    out->stale = sums.stale;
+    out->free = sums.unused + ms_arena_free_bytes(arena);
+    const uint64_t known = out->live + out->dead + out->stale + out->index + out->free;
+    out->overhead = out->charged > known ? out->charged - known : 0;
+}
+_Static_assert(MS_TTL_CLASSES_MOST == MEMSTORE_TTL_CLASSES, "all classes are told");
+static void store_watch_report_count_entries(struct ms_segment *segment, void *context)
+{
+    memstore_ttl_stats *out = context;
+    const uint32_t live = ms_segment_live_entries(segment);
+    const uint32_t stale = ms_load_relaxed(&segment->stale_entries);
+    out->entries[segment->ttl_class] += live > stale ? live - stale : 0;
+}
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out)
+{
+    const uint32_t classes = store->arena.ttl_classes;
+    (void)ms_upkeep_expire(store, ms_store_deadline(store));
+    out->classes = classes;
+    for (uint32_t i = 0; i < classes; i++)
+        out->from_ms[i] = (uint64_t)ms_ttl_class_from_ms(i, classes);
+    ms_arena_each(&store->arena, store_watch_report_count_entries, out);
+}
+void ms_measuring_add(memstore *store, enum memstore_operation operation, uint64_t start)
+{
+    const int64_t slow_ms = ms_setting_of(&store->settings, latency_threshold);
+    ms_latency_add(&store->latency, operation, ms_clock_real_ns() - start,
+                   slow_ms != 0 ? (uint64_t)slow_ms * 1000000 : UINT64_MAX);
+}
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out)
+{
+    struct ms_histogram_sums sums;
+    if (store->latency.histograms == NULL)
+        return MEMSTORE_ERR_UNSUPPORTED;
+    ms_latency_sum(&store->latency, operation, &sums);
+    out->count = sums.count;
+    out->one_in = ms_latency_one_in(operation);
+    out->total_ns = sums.sum_ns;
+    out->p50_ns = ms_histogram_quantile(&sums, 0.5);
+    out->p90_ns = ms_histogram_quantile(&sums, 0.9);
+    out->p99_ns = ms_histogram_quantile(&sums, 0.99);
+    out->p999_ns = ms_histogram_quantile(&sums, 0.999);
+    out->p9999_ns = ms_histogram_quantile(&sums, 0.9999);
+    out->max_ns = sums.max_ns;
+    out->slow = sums.slow;
+    return MEMSTORE_OK;
+}
+void ms_store_reset_stats(memstore *store)
+{
+    ms_counters_reset(&store->counters);
+    ms_track_forget(store);
+    if (store->latency.histograms != NULL)
+        ms_monitor_forget_latencies(store);
+}
+
+/* lib/store/watch/store_log.c */
+#include <errno.h>
+#include <stdio.h>
+void ms_tell_closed(memstore *store)
+{
+    uint64_t sums[MS_COUNTERS];
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_CLOSED, &line))
+        return;
+    ms_counters_sum_all(&store->counters, sums);
+    ms_log_integer(&line, "hits",
+                   sums[MS_COUNT_READS] > sums[MS_COUNT_MISSES]
+                       ? sums[MS_COUNT_READS] - sums[MS_COUNT_MISSES]
+                       : 0);
+    ms_log_integer(&line, "misses", sums[MS_COUNT_MISSES]);
+    ms_log_integer(&line, "sets", sums[MS_COUNT_SETS]);
+    ms_log_integer(&line, "evictions", sums[MS_COUNT_EVICTIONS]);
+    ms_log_integer(&line, "expirations", sums[MS_COUNT_EXPIRATIONS]);
+    ms_log_end(&line);
+}
+void ms_tell_limit_reached(memstore *store)
+{
+    struct ms_log_line line;
+    if (ms_load_relaxed(&store->limit_told))
+        return;
+    ms_store_relaxed(&store->limit_told, true);
+    if (!ms_log_begin(&store->log, MS_LOG_LIMIT_REACHED, &line))
+        return;
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "entries", ms_index_count(&store->index));
+    ms_log_end(&line);
+}
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_CACHE_FULL:
+        return "eviction is off";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "views hold the memory or the system gave none";
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return "no memory came free within performance.lock_timeout";
+    default:
+        return "no memory for a larger table";
+    }
+}
+void ms_tell_no_room(memstore *store, int status)
+{
+    const enum ms_log_event event =
+        status == MEMSTORE_ERR_SHARD_OVERFLOW ? MS_LOG_SHARD_OVERFLOW : MS_LOG_NO_ROOM;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "why", reason_of(status));
+    ms_log_integer(&line, "limit", ms_budget_limit(&store->arena.budget));
+    ms_log_integer(&line, "charged", ms_budget_charged(&store->arena.budget));
+    ms_log_end(&line);
+}
+void ms_tell_load_failed(memstore *store, int result)
+{
+    struct ms_log_line line;
+    char text[16];
+    if (ms_store_is_closed(store) || !ms_log_begin(&store->log, MS_LOG_LOAD_FAILED, &line))
+        return;
+    snprintf(text, sizeof text, "%d", result);
+    ms_log_field(&line, "result", MEMSTORE_LOG_INTEGER, text);
+    ms_log_end(&line);
+}
+void ms_tell_events_dropped(memstore *store, uint64_t dropped)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_EVENTS_DROPPED, &line))
+        return;
+    ms_log_integer(&line, "dropped", dropped);
+    ms_log_end(&line);
+}
+void ms_tell_export_failed(memstore *store, const char *file, int error)
+{
+    struct ms_log_line line;
+    char text[128];
+    if (!ms_log_begin(&store->log, MS_LOG_EXPORT_FAILED, &line))
+        return;
+    ms_log_text(&line, "path", file);
+    ms_log_text(&line, "why", ms_file_error(error, text, sizeof text));
+    ms_log_end(&line);
+}
+static const char *snapshot_reason_of(int status, const struct ms_snapshot_summary *summary)
+{
+    switch (status) {
+    case MEMSTORE_ERR_IO:
+        return "the file could not be opened, read or written";
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return "somebody else saves to this path";
+    case MEMSTORE_ERR_CORRUPT_SNAPSHOT:
+        return "the file is damaged, cut short or no snapshot";
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return "there was not enough memory";
+    case MEMSTORE_ERR_UNSUPPORTED:
+        return summary != NULL && summary->version > MS_SNAPSHOT_VERSION
+                   ? "the version of its format is later than what this library reads"
+                   : "it is or would be compressed, and this library was built without libzstd";
+    default:
+        return "the store could not do it";
+    }
+}
+void ms_tell_saved(memstore *store, const char *path, int status, bool placed, uint64_t entries)
+{
+    const int error = errno;
+    struct ms_log_line line;
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log,
+                      status == MEMSTORE_OK ? MS_LOG_SNAPSHOT_SAVED
+                      : placed              ? MS_LOG_SNAPSHOT_NOT_SYNCED
+                                            : MS_LOG_SNAPSHOT_NOT_SAVED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    if (placed)
+        ms_log_integer(&line, "entries", entries);
+    else
+        ms_log_text(&line, "why", snapshot_reason_of(status, NULL));
+    ms_log_end(&line);
+    errno = error;
+}
+void ms_tell_loaded(memstore *store, const char *path, int status,
+                    const struct ms_snapshot_summary *summary, const memstore_progress *progress)
+{
+    const bool loaded = status == MEMSTORE_OK;
+    const int error = errno;
+    struct ms_log_line line;
+    if (status == MEMSTORE_ERR_CANCELLED ||
+        !ms_log_begin(&store->log, loaded ? MS_LOG_SNAPSHOT_LOADED : MS_LOG_SNAPSHOT_REFUSED,
+                      &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_integer(&line, "version", summary->version);
+    if (loaded) {
+        ms_log_integer(&line, "stored", progress->stored);
+        ms_log_integer(&line, "present", progress->present);
+        ms_log_integer(&line, "expired", progress->expired);
+        ms_log_integer(&line, "left_out", progress->left_out);
+    } else {
+        ms_log_text(&line, "why", snapshot_reason_of(status, summary));
+    }
+    ms_log_end(&line);
+    errno = error;
+}
+void ms_tell_limit_moved(memstore *store, uint64_t before)
+{
+    const uint64_t now = ms_budget_limit(&store->arena.budget);
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, now < before ? MS_LOG_LIMIT_LOWERED : MS_LOG_LIMIT_RAISED,
+                      &line))
+        return;
+    ms_log_integer(&line, "limit", now);
+    ms_log_integer(&line, "before", before);
+    ms_log_integer(&line, "configured", ms_setting_of(&store->settings, limit));
+    ms_log_text(&line, "path", store->pressure_limit.sensor.file);
+    ms_log_end(&line);
+}
+void ms_tell_pressure_watched(memstore *store, const char *path)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_WATCHED, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_end(&line);
+}
+void ms_tell_pressure_unknown(memstore *store, const char *path, const char *why)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_PRESSURE_UNKNOWN, &line))
+        return;
+    ms_log_text(&line, "path", path);
+    ms_log_text(&line, "why", why);
+    ms_log_end(&line);
+}
+void ms_tell_alert(memstore *store, const struct ms_alert_note *alert)
+{
+    const enum ms_log_event event = alert->raised != 0 ? MS_LOG_ALERT_RAISED : MS_LOG_ALERT_CLEARED;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_text(&line, "alert", ms_monitor_alert_name(alert->alert));
+    ms_log_real(&line, "value", alert->value);
+    ms_log_real(&line, "threshold", alert->threshold);
+    ms_log_end(&line);
+}
+void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t open)
+{
+    const enum ms_log_event event = change == MS_BREAKER_CLOSES       ? MS_LOG_BREAKER_CLOSED
+                                    : change == MS_BREAKER_HALF_OPENS ? MS_LOG_BREAKER_HALF_OPEN
+                                                                      : MS_LOG_BREAKER_OPENED;
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, event, &line))
+        return;
+    ms_log_integer(&line, "open", open);
+    if (event == MS_LOG_BREAKER_OPENED)
+        ms_log_boolean(&line, "again", change == MS_BREAKER_REOPENS);
+    ms_log_end(&line);
+}
+void ms_tell_index_grown(memstore *store, uint64_t bytes)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_INDEX_GROWN, &line))
+        return;
+    ms_log_integer(&line, "table_bytes", bytes);
+    ms_log_integer(&line, "index_bytes", ms_load_relaxed(&store->index.table_bytes));
+    ms_log_end(&line);
+}
+void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
+{
+    struct ms_log_line line;
+    if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
+        return;
+    ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
+    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
+    ms_log_end(&line);
+}
+
+/* lib/store/write/clear.c */
+#ifndef MS_STORE_WRITE_CLEAR_H
+#define MS_STORE_WRITE_CLEAR_H
+#include <memstore/memstore.h>
+int ms_store_clear(memstore *store);
+#endif
+struct clearing {
+    memstore *store;
+    uint64_t expired;
+};
+static bool kill_entry(void *context, uint32_t place)
+{
+    struct clearing *clearing = context;
+    memstore *store = clearing->store;
+    struct ms_found found = {.place = place,
+                             .entry = (struct ms_entry *)ms_arena_entry(&store->arena, place)};
+    found.parts = ms_entry_parts(found.entry, store->kept);
+    found.segment = ms_arena_segment_of(&store->arena, place);
+    const bool live = !ms_has_expired(ms_found_expiry(&found));
+    clearing->expired += !live;
+    ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_CLEARED));
+    ms_store_entry_died(store, &found);
+    return true;
+}
+struct cleared_shard {
+    const struct ms_index *index;
+    uint32_t shard;
+};
+static bool is_in_shard(uint64_t hash, const void *context)
+{
+    const struct cleared_shard *cleared = context;
+    return ms_index_shard_of(cleared->index, hash) == cleared->shard;
+}
+static void clear_shard_locked(memstore *store, uint32_t shard)
+{
+    struct clearing clearing = {.store = store};
+    const struct cleared_shard cleared = {&store->index, shard};
+    if (ms_flights_any(&store->flights))
+        ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
+    ms_news_note_all(&store->news);
+    if (ms_stale_any(&store->stale))
+        ms_stale_clear_shard(store, shard);
+    if (ms_load_relaxed(&store->index.tables[shard]) == 0)
+        return;
+    ms_index_drop_table(&store->index, shard, kill_entry, &clearing);
+    if (clearing.expired != 0)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, clearing.expired);
+}
+int ms_store_clear(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        ms_mutex *lock = &store->index.shards[shard].lock;
+        if (!ms_mutex_lock_until(lock, deadline)) {
+            ms_store_count_refusal(store, MEMSTORE_ERR_LOCK_TIMEOUT);
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        }
+        clear_shard_locked(store, shard);
+        ms_mutex_unlock(lock);
+    }
+    ms_track_clear(store);
+    ms_arena_seal_open(&store->arena);
+    if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
+        return MEMSTORE_OK;
+    ms_harvest_locked(store, deadline);
+    ms_arena_cool(&store->arena, store->arena.reserve);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return MEMSTORE_OK;
+}
+
+/* lib/store/write/delete.c */
+#ifndef MS_STORE_WRITE_DELETE_H
+#define MS_STORE_WRITE_DELETE_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+int ms_store_delete(memstore *store, const void *key, size_t key_size);
+#endif
+int ms_store_delete(memstore *store, const void *key, size_t key_size)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    struct ms_index_slot slot;
+    struct ms_found found;
+    bool live = false;
+    const int status = ms_store_lock_shard(store, hash);
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return status;
+    }
+    ms_store_overtake(store, &(memstore_key){key, key_size}, hash);
+    const bool exists = ms_lookup_find_slot(store, key, key_size, hash, &slot, &found);
+    if (exists) {
+        live = !ms_has_expired(ms_found_expiry(&found));
+        ms_index_remove(&store->index, hash, &slot);
+        ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
+        ms_store_entry_died(store, &found);
+    } else if (ms_unlikely(ms_stale_any(&store->stale))) {
+        ms_stale_forget(store, &(memstore_key){key, key_size}, hash);
+    }
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    if (ms_track_follows(store, hash))
+        ms_track_delete(store, hash);
+    if (exists)
+        ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
+    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+/* lib/store/write/increment.c */
+#ifndef MS_STORE_WRITE_INCREMENT_H
+#define MS_STORE_WRITE_INCREMENT_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
+                       int64_t initial, const struct ms_life *life, int64_t *result);
+#endif
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#define DECIMAL_MAX 20
+static bool parse_decimal(const char *text, size_t size, int64_t *number)
+{
+    char copy[DECIMAL_MAX + 1];
+    char *end;
+    if (size == 0 || size > DECIMAL_MAX || (text[0] != '-' && (text[0] < '0' || text[0] > '9')))
+        return false;
+    memcpy(copy, text, size);
+    copy[size] = 0;
+    errno = 0;
+    *number = strtoll(copy, &end, 10);
+    return errno == 0 && end == copy + size && (size > 1 || copy[0] != '-');
+}
+static int read_counter(memstore *store, struct ms_write *write, uint64_t hash, int64_t *number)
+{
+    struct ms_found found;
+    int status = MEMSTORE_OK;
+    ms_rcu_read_lock();
+    if (ms_lookup_live(store, write->key.data, write->key.size, hash, &found)) {
+        write->mode = MS_WRITE_IF_UNCHANGED;
+        write->instance = ms_found_instance(store, &found);
+        write->seen = (struct ms_life){ms_found_expiry(&found), ms_found_ttl(store, &found)};
+        write->life = ms_slide_life(store, &found, &write->seen);
+        if (!parse_decimal(found.parts.value, found.parts.value_size, number))
+            status = MEMSTORE_ERR_NOT_A_NUMBER;
+    }
+    ms_rcu_read_unlock();
+    return status;
+}
+static int increment_once(memstore *store, struct ms_write *write, uint64_t hash, int64_t delta,
+                          int64_t *sum, struct ms_write_outcome *outcome)
+{
+    char text[DECIMAL_MAX + 1];
+    int64_t number = *sum;
+    int status = read_counter(store, write, hash, &number);
+    if (status == MEMSTORE_OK && __builtin_add_overflow(number, delta, sum))
+        status = MEMSTORE_ERR_NOT_A_NUMBER;
+    if (status != MEMSTORE_OK)
+        return status;
+    write->value = text;
+    write->value_size = (size_t)snprintf(text, sizeof text, "%" PRId64, *sum);
+    status = ms_store_check_size(store, write->key.size, write->value_size);
+    return status == MEMSTORE_OK ? ms_store_try_write(store, write, hash, outcome) : status;
+}
+int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_t delta,
+                       int64_t initial, const struct ms_life *life, int64_t *result)
+{
+    struct ms_write_outcome outcome;
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    int64_t sum;
+    int status;
+    do {
+        struct ms_write write = {.key = {key, key_size}, .life = *life, .mode = MS_WRITE_IF_SAME};
+        sum = initial;
+        status = increment_once(store, &write, hash, delta, &sum, &outcome);
+    } while (status == MS_WRITE_AGAIN);
+    ms_store_count_write(store, status, &outcome);
+    if (status == MEMSTORE_OK)
+        *result = sum;
+    return status;
+}
+
+/* lib/store/write/retime.c */
+int64_t ms_ttl_bound_by_age(const memstore *store, const struct ms_found *found, int64_t expiry)
+{
+    const int64_t window = ms_setting_of(&store->settings, life_window);
+    if (window == 0)
+        return expiry;
+    const int64_t bound = ms_entry_created(found->entry) + window;
+    return expiry < bound ? expiry : bound;
+}
+static bool change_in_place(const memstore *store, const struct ms_found *found,
+                            const struct ms_life *life)
+{
+    const uint32_t encoded = ms_expiry_encode(life->expiry, found->segment->time_base);
+    if (encoded == MS_EXPIRY_FAR)
+        return false;
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        return ms_slide_set(store, found->entry, encoded, life->ttl);
+    ms_store_relaxed(&found->entry->expiry, encoded);
+    return true;
+}
+static void note_changed(memstore *store, struct ms_segment *segment, int64_t expiry)
+{
+    if (expiry != MS_NEVER &&
+        ms_due_note_changed(&store->due, segment, expiry, ms_clock_coarse_ms()))
+        ms_maintenance_plan(store);
+}
+static int update_ttl_locked(memstore *store, const memstore_key *key, uint64_t hash,
+                             int64_t ttl_ms, uint64_t *version, struct ms_write *rewrite,
+                             struct ms_segment **pinned)
+{
+    struct ms_index_slot slot;
+    struct ms_found found;
+    struct ms_life life;
+    const int status = ms_ttl_to_life(store, ttl_ms, &life);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!ms_lookup_find_slot(store, key->data, key->size, hash, &slot, &found))
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    if (ms_has_expired(ms_found_expiry(&found)))
+        return MEMSTORE_ERR_TTL_EXPIRED;
+    if (*version != 0 && *version != ms_found_version(store, &found))
+        return MEMSTORE_ERR_TTL_UPDATE_FAILED;
+    life.expiry = ms_ttl_bound_by_age(store, &found, life.expiry);
+    if (change_in_place(store, &found, &life)) {
+        note_changed(store, found.segment, life.expiry);
+        ms_store_retime(store, key, hash, life.expiry);
+        if (ms_track_follows(store, hash))
+            ms_track_retime(store, hash, life.expiry);
+        return MEMSTORE_OK;
+    }
+    ms_found_mark_versioned(&found);
+    *version = ms_found_version(store, &found);
+    *pinned = found.segment;
+    ms_segment_borrow(found.segment);
+    *rewrite = (struct ms_write){
+        .key = *key,
+        .value = found.parts.value,
+        .value_size = found.parts.value_size,
+        .life = life,
+        .mode = MS_WRITE_IF_SAME,
+        .instance = ms_found_instance(store, &found),
+        .keep_version = *version,
+        .keep_created = store->keeps_created ? ms_entry_created(found.entry) : 0,
+    };
+    return MS_WRITE_AGAIN;
+}
+static int update_once(memstore *store, const memstore_key *key, uint64_t hash, int64_t ttl_ms,
+                       uint64_t *version)
+{
+    struct ms_segment *pinned = NULL;
+    struct ms_write rewrite;
+    struct ms_write_outcome outcome;
+    int status = ms_store_lock_shard(store, hash);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = update_ttl_locked(store, key, hash, ttl_ms, version, &rewrite, &pinned);
+    ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    if (pinned != NULL) {
+        status = ms_store_try_write(store, &rewrite, hash, &outcome);
+        ms_segment_return(pinned);
+    }
+    return status;
+}
+int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
+{
+    const uint64_t hash = ms_store_hash(store, key, key_size);
+    const memstore_key wanted = {key, key_size};
+    uint64_t version = 0;
+    int status;
+    do {
+        status = update_once(store, &wanted, hash, ttl_ms, &version);
+    } while (status == MS_WRITE_AGAIN);
+    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_ERR_TTL_EXPIRED)
+        ms_store_count_refusal(store, status);
+    return status;
+}
+
+/* lib/store/write/slide.c */
+#define SHARE_DIVISOR 16
+static int64_t renewed(const memstore *store, const struct ms_found *found, int64_t ttl,
+                       int64_t now)
+{
+    return ms_ttl_bound_by_age(store, found, ms_ttl_end(store, ttl, now));
+}
+static bool is_worth_it(int64_t expiry, int64_t renewed, int64_t ttl)
+{
+    return renewed > expiry && renewed - expiry >= ttl / SHARE_DIVISOR;
+}
+static bool store_write_slide_renew(const memstore *store, const struct ms_found *found, uint32_t *before,
+                  uint32_t *after)
+{
+    const int64_t base = found->segment->time_base;
+    *before = ms_load_acquire(&found->entry->expiry);
+    for (;;) {
+        const int64_t ttl = ms_entry_ttl(found->entry, store->kept);
+        const int64_t expiry = ms_expiry_decode(found->entry, *before, base);
+        if (expiry == MS_NEVER || ttl == 0 ||
+            !is_worth_it(expiry, renewed(store, found, ttl, ms_clock_coarse_ms()), ttl))
+            return false;
+        const int64_t now = ms_clock_exact_ms();
+        *after = ms_expiry_encode_coarse(renewed(store, found, ttl, now), base);
+        if (expiry <= now || *after == MS_EXPIRY_FAR)
+            return false;
+        if (ms_cas_acq_rel(&found->entry->expiry, before, *after))
+            return true;
+    }
+}
+void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place)
+{
+    const struct ms_lookup lookup = {.store = store, .key = key, .key_size = key_size};
+    uint32_t before, after;
+    struct ms_found found;
+    ms_found_at(store, place, &found);
+    while (store_write_slide_renew(store, &found, &before, &after)) {
+        const uint64_t hash = ms_store_hash(store, key, key_size);
+        place = ms_lookup_place(&lookup, ms_index_probe(&store->index, hash), hash);
+        if (place == found.place) {
+            if (ms_track_follows(store, hash))
+                ms_track_retime(store, hash, ms_found_expiry(&found));
+            return;
+        }
+        ms_cas_acq_rel(&found.entry->expiry, &after, before);
+        if (place == MS_PLACE_NONE)
+            return;
+        ms_found_at(store, place, &found);
+    }
+}
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen)
+{
+    struct ms_life life = *seen;
+    if (life.expiry != MS_NEVER && life.ttl != 0) {
+        const int64_t later = renewed(store, found, life.ttl, ms_clock_exact_ms());
+        if (later > life.expiry)
+            life.expiry = later;
+    }
+    return life;
+}
+bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl)
+{
+    atomic_uint_least32_t *at = ms_entry_ttl_at(entry, store->kept);
+    const uint32_t ttl_before = ms_load_relaxed(at);
+    uint32_t current = ms_load_relaxed(&entry->expiry);
+    ms_store_relaxed(at, ms_entry_ttl_encode(ttl));
+    while (encoded != current) {
+        if (ms_cas_acq_rel(&entry->expiry, &current, encoded))
+            return true;
+    }
+    if (ms_load_relaxed(at) == ttl_before)
+        return true;
+    ms_store_relaxed(at, ttl_before);
+    return false;
+}
+void ms_slide_carry(const memstore *store, const struct ms_found *from,
+                    const struct ms_reserved *to, int64_t expiry)
+{
+    const int64_t base = to->segment->time_base;
+    uint32_t current = ms_load_relaxed(&to->entry->expiry);
+    if ((store->kept & MS_KEPT_TTL) == 0)
+        return;
+    const uint32_t stored = ms_add_acq_rel(&from->entry->expiry, 0);
+    const int64_t later = ms_expiry_decode(from->entry, stored, from->segment->time_base);
+    const uint32_t next = ms_expiry_encode_coarse(later, base);
+    if (later <= expiry || next == MS_EXPIRY_FAR)
+        return;
+    while (ms_expiry_decode(to->entry, current, base) < later &&
+           !ms_cas_acq_rel(&to->entry->expiry, &current, next))
+        ;
+}
+
+/* lib/store/write/ttl.c */
+#define LONGEST_TTL_MS (INT64_MAX / 2)
+static bool is_within_bounds(const struct ms_settings *settings, int64_t ttl_ms)
+{
+    const int64_t max_ttl = ms_setting_of(settings, max_ttl);
+    return ttl_ms >= ms_setting_of(settings, min_ttl) && (max_ttl == 0 || ttl_ms <= max_ttl);
+}
+int64_t ms_ttl_end(const memstore *store, int64_t ttl_ms, int64_t now)
+{
+    const int64_t precision = ms_setting_of(&store->settings, ttl_precision);
+    if (precision == 1)
+        return now + ttl_ms;
+    const int64_t offset = ms_clock_unix_offset_ms();
+    const int64_t end = now + ttl_ms + offset;
+    const int64_t over = end % precision;
+    return (over > 0 ? end + precision - over : end - over) - offset;
+}
+static int64_t jittered(const memstore *store, int64_t ttl_ms, uint64_t lot)
+{
+    const int64_t percent = ms_setting_of(&store->settings, ttl_jitter);
+    const int64_t most = ttl_ms / 100 * percent + ttl_ms % 100 * percent / 100;
+    const int64_t least = ms_setting_of(&store->settings, min_ttl);
+    if (most == 0)
+        return ttl_ms;
+    const uint64_t random = ms_mix64(lot ^ store->hasher.seed);
+    ttl_ms -= (int64_t)(random % ((uint64_t)most + 1));
+    return ttl_ms > least ? ttl_ms : least;
+}
+static int to_life(const memstore *store, int64_t ttl_ms, int64_t now, const uint64_t *lot,
+                   struct ms_life *life)
+{
+    const struct ms_settings *settings = &store->settings;
+    if (ttl_ms == MEMSTORE_TTL_DEFAULT)
+        ttl_ms = ms_setting_of(settings, default_ttl);
+    if (ttl_ms < 0 || ttl_ms > LONGEST_TTL_MS)
+        return MEMSTORE_ERR_INVALID_TTL;
+    if (ttl_ms == MEMSTORE_TTL_NONE)
+        ttl_ms = ms_setting_of(settings, max_ttl);
+    else if (!is_within_bounds(settings, ttl_ms))
+        return MEMSTORE_ERR_INVALID_TTL;
+    else if (lot != NULL)
+        ttl_ms = jittered(store, ttl_ms, *lot);
+    const int64_t window = ms_setting_of(settings, life_window);
+    life->ttl = ttl_ms;
+    life->expiry = ttl_ms == MEMSTORE_TTL_NONE ? MS_NEVER : ms_ttl_end(store, ttl_ms, now);
+    if (window != 0 && life->expiry > now + window)
+        life->expiry = now + window;
+    return MEMSTORE_OK;
+}
+int ms_ttl_to_life_at(const memstore *store, int64_t ttl_ms, int64_t now, struct ms_life *life)
+{
+    const uint64_t lot = (uint64_t)now;
+    return to_life(store, ttl_ms, now, &lot, life);
+}
+int ms_ttl_to_life(const memstore *store, int64_t ttl_ms, struct ms_life *life)
+{
+    const struct ms_settings *settings = &store->settings;
+    if (ttl_ms == MEMSTORE_TTL_NONE && ms_setting_of(settings, max_ttl) == 0 &&
+        ms_setting_of(settings, life_window) == 0) {
+        *life = (struct ms_life){MS_NEVER, 0};
+        return MEMSTORE_OK;
+    }
+    if (ms_setting_of(settings, ttl_jitter) == 0)
+        return to_life(store, ttl_ms, ms_clock_exact_ms(), NULL, life);
+    const uint64_t lot = ms_clock_real_ns();
+    return to_life(store, ttl_ms, ms_clock_exact_ms(), &lot, life);
+}
+int ms_ttl_until(const memstore *store, int64_t unix_ms, struct ms_life *life)
+{
+    const int64_t now = ms_clock_unix_ms();
+    if (unix_ms <= now)
+        return MEMSTORE_ERR_TTL_EXPIRED;
+    if (now < 0 && unix_ms > LONGEST_TTL_MS)
+        return MEMSTORE_ERR_INVALID_TTL;
+    const int status = to_life(store, unix_ms - now, now - ms_clock_unix_offset_ms(), NULL, life);
+    life->ttl = 0;
+    return status;
+}
+
+/* lib/store/write/write.c */
 static uint64_t half_beside(memstore *store, uint64_t aside)
 {
     const uint64_t limit = ms_budget_limit(&store->arena.budget);
@@ -29659,7 +29812,7 @@ static const struct ms_segment *glance(const memstore *store, uint64_t hash)
     ms_prefetch_write(&segment->gone);
     return segment;
 }
-static const struct ms_segment *store_write_look_up(memstore *store, const struct ms_write *write,
+static const struct ms_segment *store_write_write_look_up(memstore *store, const struct ms_write *write,
                                         uint64_t hash, int *status)
 {
     struct ms_found found;
@@ -29678,7 +29831,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     ms_index_prefetch(&store->index, hash);
     const struct ms_segment *const old = write->mode == MS_WRITE_SET
                                              ? glance(store, hash)
-                                             : store_write_look_up(store, write, hash, &foresight.status);
+                                             : store_write_write_look_up(store, write, hash, &foresight.status);
     if (foresight.status == MEMSTORE_OK) {
         struct ms_subject entry = {
             .hash = hash,
@@ -29697,7 +29850,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     ms_section_end(reader);
     return foresight;
 }
-static int store_write_append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
+static int store_write_write_append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
                   int64_t now, struct ms_reserved *out)
 {
     const struct ms_entry_shape shape = {
@@ -29857,7 +30010,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     struct ms_reserved reserved;
     if (foresight.status != MEMSTORE_OK)
         return foresight.status;
-    int status = store_write_append(store, write, &foresight, now, &reserved);
+    int status = store_write_write_append(store, write, &foresight, now, &reserved);
     if (status != MEMSTORE_OK)
         return status;
     ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
@@ -29954,11 +30107,11 @@ int ms_store_write(memstore *store, const struct ms_write *write)
     return status;
 }
 
-/* lib/store/writing.c */
-static int store_writing_take_place(memstore *store, int settled)
+/* lib/store/write/writing.c */
+static int store_write_writing_take_place(memstore *store, int settled)
 {
     int status = settled;
-    if (status == MEMSTORE_OK && (ms_store_bounds(store) & MS_BOUNDS_WRITERS) != 0)
+    if (status == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
         status = ms_admission_enter_writer(store);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
@@ -29972,14 +30125,14 @@ void ms_writing_leave_place(memstore *store)
 }
 int ms_writing_admit(memstore *store, const memstore_key *key)
 {
-    return store_writing_take_place(store, ms_combiner_settle(store, key));
+    return store_write_writing_take_place(store, ms_combiner_settle(store, key));
 }
 int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n)
 {
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK || !ms_writing_waits(store))
         return status;
-    status = store_writing_take_place(store, ms_combiner_settle_ops(store, ops, n));
+    status = store_write_writing_take_place(store, ms_combiner_settle_ops(store, ops, n));
     if (status != MEMSTORE_OK)
         ms_store_leave(store);
     return status;
@@ -29989,7 +30142,7 @@ int ms_writing_begin_all(memstore *store)
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK || !ms_writing_waits(store))
         return status;
-    status = store_writing_take_place(store, ms_combiner_settle_all(store));
+    status = store_write_writing_take_place(store, ms_combiner_settle_all(store));
     if (status != MEMSTORE_OK)
         ms_store_leave(store);
     return status;
@@ -30218,7 +30371,7 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
     if (store == NULL || !ms_are_keys(keys, n))
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     const uint64_t start = ms_measuring_begin(store);
-    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                            ? ms_admission_get_many(store, keys, n, out, &hits)
                            : ms_store_get_many(store, keys, n, out, &hits);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
@@ -30676,7 +30829,7 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
 {
     *out = (memstore_view){0};
     const uint64_t start = ms_measuring_begin_read(store);
-    const int status = (ms_store_bounds(store) & MS_BOUNDS_VIEWS) != 0
+    const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                            ? ms_admission_get_view(store, key, key_size, out)
                            : ms_store_get_view(store, key, key_size, out);
     ms_measuring_end(store, MEMSTORE_OPERATION_GET_VIEW, start);
@@ -30690,7 +30843,7 @@ int memstore_get_view(memstore *store, const void *key, size_t key_size, memstor
         *out = (memstore_view){0};
         return MEMSTORE_ERR_INVALID_ARGUMENT;
     }
-    if (ms_unlikely((ms_store_bounds(store) & (MS_BOUNDS_VIEWS | MS_BOUNDS_MEASURED)) != 0))
+    if (ms_unlikely((ms_store_diverts(store) & (MS_DIVERT_VIEWS | MS_DIVERT_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
     return ms_store_get_view(store, key, key_size, out);
 }

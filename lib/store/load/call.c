@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calling the loader: in its turn, where `loader.max_loads` bounds how many are called at once, and
+ * again after a pause when it asks for that. */
+#include "store/load/call.h"
+
+#include "store/load/load.h"
+
+#include "loader/backoff.h"
+#include "platform/random.h"
+#include "store/watch/measuring.h"
+#include "store/watch/store_log.h"
+
+/* The loaders that this thread is in. One that is called meanwhile takes no place: it would wait for
+ * another's. */
+static __thread struct ms_calling *inside;
+static __thread struct ms_load_held held; /* by this thread, for all of them */
+
+uint32_t ms_load_places_held(const memstore *store)
+{
+    return held.place_of == store;
+}
+
+uint32_t ms_load_readers_held(const memstore *store)
+{
+    return held.reader_of == store;
+}
+
+uint32_t ms_load_bytes_held(const memstore *store)
+{
+    return held.bytes_of == store ? held.bytes : 0;
+}
+
+bool ms_load_is_calling(const memstore *store)
+{
+    return ms_calling_count(inside, store) != 0;
+}
+
+uint32_t ms_load_byte_places(const struct ms_settings *settings)
+{
+    const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
+
+    return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
+}
+
+void ms_load_release(const memstore_load_value *value)
+{
+    if (value->release != NULL)
+        value->release(value->release_context);
+}
+
+/* A number of attempts at one thing. */
+struct attempts {
+    memstore *store;
+    int64_t until;
+    uint32_t made;
+    bool closed;
+    bool once;
+};
+
+/* ---- A place ---- */
+
+/* The time until which a load is tried, in ms_clock_exact_ms(). */
+static int64_t end_of_patience(const memstore *store)
+{
+    const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
+
+    return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
+}
+
+/* The same time in ms_clock_real_us(). */
+static int64_t deadline_of(int64_t until)
+{
+    return until == INT64_MAX ? INT64_MAX
+                              : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+}
+
+/* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who holds the view of an old
+ * value has his place by that. */
+static int take_reader(const struct ms_load *load)
+{
+    memstore *store = load->store;
+
+    if (store->admission.views.places == 0 || load->holds_view)
+        return MEMSTORE_OK;
+    const int status = ms_admission_enter_load(store);
+    if (status == MEMSTORE_OK)
+        held.reader_of = store;
+    return status;
+}
+
+/* Among those who load, for `n` keys: the same. */
+static int take_turn(memstore *store, size_t n, int64_t until)
+{
+    if (store->loads_gate.places == 0)
+        return MEMSTORE_OK;
+    const int status =
+        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
+    if (status == MEMSTORE_OK)
+        held.place_of = store;
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
+    return status;
+}
+
+/* Which the last loader of the store keeps for all of its thread. */
+static void leave_place(memstore *store)
+{
+    if (ms_load_is_calling(store))
+        return;
+    if (held.place_of == store) {
+        held.place_of = NULL;
+        ms_gate_leave(&store->loads_gate, 1);
+    }
+    if (held.reader_of == store) {
+        held.reader_of = NULL;
+        ms_admission_leave_load(store);
+    }
+}
+
+/* What it takes to call a loader for `n` keys. A store that is closed bounds nothing. */
+static int take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
+{
+    if (inside != NULL || attempts->closed)
+        return MEMSTORE_OK;
+    int status = take_reader(load);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = take_turn(load->store, n, attempts->until);
+    if (status != MEMSTORE_OK)
+        leave_place(load->store);
+    return status;
+}
+
+/* Places for the bytes that `n` values are expected to have, none of them known yet. */
+static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
+{
+    const uint32_t most = store->load_bytes_gate.places;
+
+    if (most == 0 || inside != NULL || closed || held.bytes_of != NULL)
+        return MEMSTORE_OK;
+    const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
+    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
+    if (status == MEMSTORE_OK) {
+        held.bytes_of = store;
+        held.bytes = wanted;
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
+    }
+    return status;
+}
+
+void ms_load_done(memstore *store)
+{
+    if (held.bytes_of != store || ms_load_is_calling(store))
+        return;
+    held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, held.bytes);
+}
+
+struct ms_load_held ms_load_lend(void)
+{
+    const struct ms_load_held lent = held;
+
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    held = (struct ms_load_held){0};
+    return lent;
+}
+
+/* Be in a gate again; who does not get in within loader.timeout goes on without. */
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
+}
+
+void ms_load_take_back(const struct ms_load_held *lent)
+{
+    memstore *store;
+
+    /* In the order in which they were taken. */
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        held.bytes_of = store;
+        held.bytes = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        held.reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        held.place_of = store;
+}
+
+/* The mean of the last few: one of eight parts is what has come now. */
+static void note_size(memstore *store, size_t size)
+{
+    const uint64_t mean = ms_load_relaxed(&store->load_size);
+
+    if (store->load_bytes_gate.places != 0)
+        ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
+}
+
+/* ---- Breakers ---- */
+
+/* What tells a loader from others: its name, or its functions and context. The empty name is that of
+ * leases; no other loader is told by 0. */
+static uint64_t loader_of(const struct ms_load *load)
+{
+    const memstore_loader *loader = load->loader;
+
+    if (loader->name != NULL && *loader->name == '\0')
+        return MS_LOADER_OF_LEASES;
+    if (loader->name != NULL)
+        return ms_hash(&load->store->hasher, loader->name, strlen(loader->name)) | 1;
+    const uintptr_t function =
+        loader->load != NULL ? (uintptr_t)loader->load : (uintptr_t)loader->load_many;
+    return ms_mix64(function ^ ms_mix64((uintptr_t)loader->context)) | 1;
+}
+
+bool ms_load_may_call(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
+    enum ms_breaker_change change;
+    const bool may =
+        ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
+
+    ms_monitor_breaker(store, change);
+    return may;
+}
+
+void ms_load_note_success(memstore *store, uint64_t loader)
+{
+    ms_monitor_breaker(store, ms_breakers_succeeded(&store->breakers, loader));
+}
+
+void ms_load_note_failure(memstore *store, uint64_t loader)
+{
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
+    const enum ms_breaker_change change =
+        ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
+
+    if (change == MS_BREAKER_OPENS)
+        ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
+    ms_monitor_breaker(store, change);
+}
+
+/* That a caller found no place says nothing about the loader. */
+static void note_result(const struct ms_load *load, int result)
+{
+    if (result == MEMSTORE_LOAD_OK || result == MEMSTORE_LOAD_ABSENT)
+        ms_load_note_success(load->store, loader_of(load));
+    else if (result == MEMSTORE_ERR_LOADER_FAILED)
+        ms_load_note_failure(load->store, loader_of(load));
+}
+
+/* ---- Attempts ---- */
+
+static struct attempts attempts_of(const struct ms_load *load, bool closed)
+{
+    return (struct attempts){.store = load->store,
+                             .until = end_of_patience(load->store),
+                             .closed = closed,
+                             .once = closed || load->refreshes};
+}
+
+/* There is no attempt more for a loader that asks for one. */
+static int give_up(memstore *store)
+{
+    ms_tell_load_failed(store, MEMSTORE_LOAD_RETRY);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
+/* An attempt at `n` keys was made and asks for another: wait for its time. OK, or why there is none. */
+static int wait_for_next(struct attempts *attempts, size_t n)
+{
+    memstore *store = attempts->store;
+    const int64_t pause =
+        ms_backoff_pause(++attempts->made, ms_setting_of(&store->settings, load_retry_initial),
+                         ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
+    const int64_t now = ms_clock_exact_ms();
+
+    if (attempts->once)
+        return give_up(store);
+    if (now >= attempts->until || pause > attempts->until - now) {
+        ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
+        return give_up(store);
+    }
+    const int status = ms_flights_pause(&store->flights, now + pause);
+    if (status != MEMSTORE_OK)
+        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? give_up(store) : status;
+    ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
+    return MEMSTORE_OK;
+}
+
+/* What a loader may return is what we go on with; all failures are one, but in the log. */
+static int result_of(memstore *store, int returned)
+{
+    if (returned == MEMSTORE_LOAD_OK || returned == MEMSTORE_LOAD_ABSENT ||
+        returned == MEMSTORE_LOAD_RETRY)
+        return returned;
+    ms_tell_load_failed(store, returned);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
+/* What a loader that has succeeded gives has to be there. */
+static int check_value(memstore *store, const memstore_load_value *value)
+{
+    if (value->value != NULL || value->value_size == 0)
+        return MEMSTORE_LOAD_OK;
+    ms_load_release(value);
+    ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
+    return MEMSTORE_ERR_LOADER_FAILED;
+}
+
+/* The call of a loader. */
+struct call {
+    struct ms_calling *noted;
+    uint64_t start;
+};
+
+/* Before it: OK, or why there is none. A store that is closed measures nothing. */
+static int begin_call(const struct ms_load *load, size_t n, const struct attempts *attempts,
+                      struct call *call)
+{
+    const int status = take_place(load, n, attempts);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    call->noted = ms_calling_begin(&inside, load->store);
+    if (call->noted == NULL) {
+        leave_place(load->store);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    call->start = attempts->closed ? 0 : ms_measuring_begin(load->store);
+    return MEMSTORE_OK;
+}
+
+static void end_call(memstore *store, const struct call *call)
+{
+    ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, call->start);
+    ms_calling_end(&inside, call->noted);
+    leave_place(store);
+}
+
+/* ---- One key ---- */
+
+/* A loader of many keys alone is asked for one of them. */
+static int call_loader(const struct ms_load *load, memstore_load_value *value)
+{
+    const memstore_loader *loader = load->loader;
+
+    *value = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
+    if (loader->load != NULL)
+        return loader->load(load->key.data, load->key.size, value, loader->context);
+    const int result = loader->load_many(&load->key, 1, value, loader->context);
+    return result == MEMSTORE_LOAD_OK ? value->result : result;
+}
+
+static int call_once(const struct ms_load *load, const struct attempts *attempts,
+                     memstore_load_value *value)
+{
+    struct call call;
+    int result = begin_call(load, 1, attempts, &call);
+
+    if (result != MEMSTORE_OK)
+        return result;
+    result = call_loader(load, value);
+    end_call(load->store, &call);
+    return result == MEMSTORE_LOAD_OK ? check_value(load->store, value)
+                                      : result_of(load->store, result);
+}
+
+static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
+{
+    struct attempts attempts = attempts_of(load, closed);
+    int result = take_bytes(load->store, 1, attempts.until, closed);
+
+    if (result != MEMSTORE_OK)
+        return result;
+    while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
+        const int status = wait_for_next(&attempts, 1);
+        if (status != MEMSTORE_OK)
+            return status;
+    }
+    return result;
+}
+
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value)
+{
+    if (!ms_load_may_call(load->store, loader_of(load)))
+        return MS_LOAD_REFUSED;
+    const int result = call_until_settled(load, closed, value);
+    note_result(load, result);
+    if (result == MEMSTORE_LOAD_OK)
+        note_size(load->store, value->value_size);
+    return result;
+}
+
+/* ---- Several ---- */
+
+static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
+                      memstore_load_value *values, struct ms_flight *const *flights)
+{
+    struct ms_load single = *load;
+
+    for (size_t i = 0; i < n; i++) {
+        single.key = keys[i];
+        single.refreshes = flights[i]->refreshes;
+        const int result = ms_load_call(&single, false, &values[i]);
+        values[i].result = result;
+    }
+}
+
+static int call_many_once(const struct ms_load *load, const struct attempts *attempts,
+                          const memstore_key *keys, size_t n, memstore_load_value *values)
+{
+    const memstore_loader *loader = load->loader;
+    struct call call;
+    int result = begin_call(load, n, attempts, &call);
+
+    if (result != MEMSTORE_OK)
+        return result;
+    for (size_t i = 0; i < n; i++)
+        values[i] = (memstore_load_value){.ttl_ms = loader->ttl_ms, .result = MEMSTORE_LOAD_ABSENT};
+    result = loader->load_many(keys, n, values, loader->context);
+    end_call(load->store, &call);
+    return result_of(load->store, result);
+}
+
+/* Let a result about all keys be about each. */
+static void tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
+{
+    for (size_t i = 0; i < n; i++) {
+        memstore_load_value *value = &values[i];
+
+        if (result != MEMSTORE_LOAD_OK)
+            value->result = result;
+        else if (value->result == MEMSTORE_LOAD_OK)
+            value->result = check_value(store, value);
+        else
+            value->result = result_of(store, value->result);
+    }
+}
+
+/* Move the keys that are to be tried again, which come last, and tell how many others there are. */
+static size_t settle_some(memstore_key *keys, memstore_load_value *values, size_t *order, size_t n)
+{
+    size_t settled = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const memstore_load_value value = values[i];
+        const memstore_key key = keys[i];
+        const size_t at = order[i];
+
+        if (value.result == MEMSTORE_LOAD_RETRY)
+            continue;
+        values[i] = values[settled];
+        keys[i] = keys[settled];
+        order[i] = order[settled];
+        values[settled] = value;
+        keys[settled] = key;
+        order[settled++] = at;
+    }
+    return settled;
+}
+
+/* Whether the loader said anything about any key. */
+static void note_results(const struct ms_load *load, const memstore_load_value *values, size_t n)
+{
+    int result = MEMSTORE_ERR_LOCK_TIMEOUT;
+
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_OK)
+            note_size(load->store, values[i].value_size);
+        if (values[i].result == MEMSTORE_LOAD_OK || values[i].result == MEMSTORE_LOAD_ABSENT)
+            result = MEMSTORE_LOAD_OK;
+        else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
+            result = MEMSTORE_ERR_LOADER_FAILED;
+    }
+    note_result(load, result);
+}
+
+/* A key that is there has had its one attempt: its caller has a value, and waits no longer for a better one. */
+static void end_refreshes(memstore *store, memstore_load_value *values, size_t n,
+                          const size_t *order, struct ms_flight *const *flights)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].result == MEMSTORE_LOAD_RETRY && flights[order[i]]->refreshes)
+            values[i].result = give_up(store);
+    }
+}
+
+/* Call load_many until no key is left to be tried again. */
+static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
+                          size_t n, memstore_load_value *values, size_t *order,
+                          struct ms_flight *const *flights)
+{
+    while (n != 0) {
+        tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
+        end_refreshes(load->store, values, n, order, flights);
+        const size_t settled = settle_some(keys, values, order, n);
+        keys += settled;
+        values += settled;
+        order += settled;
+        n -= settled;
+        const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
+        if (status != MEMSTORE_OK) {
+            tell_each(load->store, values, n, status);
+            return;
+        }
+    }
+}
+
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
+{
+    struct attempts attempts = attempts_of(load, false);
+    const bool together = load->loader->load_many != NULL;
+
+    if (together && !ms_load_may_call(load->store, loader_of(load))) {
+        tell_each(load->store, values, n, MS_LOAD_REFUSED);
+        return;
+    }
+    const int status = take_bytes(load->store, n, attempts.until, false);
+    if (status != MEMSTORE_OK) {
+        tell_each(load->store, values, n, status);
+    } else if (together) {
+        call_together(load, &attempts, keys, n, values, order, flights);
+        note_results(load, values, n);
+    } else {
+        call_each(load, keys, n, values, flights);
+    }
+}

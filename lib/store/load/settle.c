@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of a loaded value: stored, unless it was overtaken, and given to those who asked. */
+#include "store/load/load.h"
+#include "store/read/view.h"
+#include "store/write/ttl.h"
+#include "store/write/write.h"
+
+#include "loader/kept.h"
+#include "store/watch/store_log.h"
+#include "store/write/writing.h"
+
+/* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
+#define ABSENT_KEY_MAX 1024
+
+void ms_load_drop(struct ms_flight *flight)
+{
+    memstore_view left;
+
+    ms_flight_drop(flight, &left);
+    ms_view_give_back(&left);
+}
+
+int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out)
+{
+    const uint64_t most = ms_setting_of(&store->settings, load_bypass_limit);
+    struct ms_life life;
+
+    if (!ms_load_bypasses(store) ||
+        !ms_kept_make(&store->flights.kept_bytes, most, value->value, value->value_size,
+                      store->settings.secure_wipe, out))
+        return status;
+    if (ms_ttl_to_life(store, value->ttl_ms, &life) == MEMSTORE_OK)
+        out->expires_at_ms = ms_store_unix_expiry(store, life.expiry);
+    return MEMSTORE_OK;
+}
+
+int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out)
+{
+    ms_view_share(view, out);
+    if ((ms_store_diverts(store) & MS_DIVERT_VIEWS) == 0 || ms_view_is_kept(out))
+        return MEMSTORE_OK;
+    const int status = ms_admission_hold(store, out);
+    if (status == MEMSTORE_OK)
+        return status;
+    const memstore_load_value value = {
+        .value = out->data, .value_size = out->size, .ttl_ms = MEMSTORE_TTL_NONE};
+    const int64_t expires = out->expires_at_ms;
+    memstore_view kept = {0};
+    const int kept_status = ms_load_keep(store, &value, status, &kept);
+
+    if (kept_status == MEMSTORE_OK)
+        kept.expires_at_ms = expires;
+    ms_view_release(out);
+    *out = kept;
+    return kept_status;
+}
+
+int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                   memstore_view *out)
+{
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(store, view, out);
+    ms_view_give_back(view);
+    ms_load_drop(flight);
+    return status;
+}
+
+/* Whether those who wait look again, instead of getting what kept the leader of their flight from looking: that was
+ * his own bound, or they go past the store where it does not serve them. */
+static bool is_his_alone(const memstore *store, int status)
+{
+    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+}
+
+int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                         memstore_view *out)
+{
+    memstore_view shared;
+
+    ms_view_share(view, &shared);
+    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
+    return ms_load_finish(store, flight, status, view, out);
+}
+
+/* ---- Storing ---- */
+
+/* Write the value of a flight: OK, VERSION_MISMATCH when it was overtaken, or what ms_store_write()
+ * gives. *view shows what was appended, stored or not; nothing when nothing was. */
+static int write_value(struct ms_flight *flight, memstore *store, const memstore_load_value *value,
+                       memstore_view *view)
+{
+    struct ms_write write = {.key = {flight->key, flight->key_size},
+                             .value = value->value,
+                             .value_size = value->value_size,
+                             .mode = MS_WRITE_SET,
+                             .flight = flight,
+                             .pinned = view};
+    struct ms_write_outcome outcome;
+    int status = ms_ttl_to_life(store, value->ttl_ms, &write.life);
+
+    if (status == MEMSTORE_OK)
+        status = ms_store_check_size(store, write.key.size, write.value_size);
+    if (status == MEMSTORE_OK)
+        status = ms_store_try_write(store, &write, flight->hash, &outcome);
+    if (status == MEMSTORE_ERR_VERSION_MISMATCH)
+        ms_count(&store->counters, MS_COUNT_LOADS_OVERTAKEN, 1);
+    else
+        ms_store_count_write(store, status, &outcome);
+    return status;
+}
+
+static int store_value(struct ms_flight *flight, memstore *store, const memstore_load_value *value,
+                       memstore_view *view)
+{
+    int status = ms_writing_begin(store, flight->key, flight->key_size);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    status = write_value(flight, store, value, view);
+    ms_writing_end(store);
+    return status;
+}
+
+/* What those who asked get: the value, whatever became of it in the store, unless that is to be
+ * told. */
+static int value_for_callers(memstore *store, int stored, const memstore_load_value *value,
+                             memstore_view *view)
+{
+    const bool overtaken = stored == MEMSTORE_ERR_VERSION_MISMATCH;
+
+    if (stored == MEMSTORE_OK || stored == MEMSTORE_ERR_INVALID_TTL)
+        return stored;
+    if (!overtaken) {
+        if (!ms_load_bypasses(store))
+            return stored;
+        ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
+    }
+    return view->pin != NULL ? MEMSTORE_OK : ms_load_keep(store, value, stored, view);
+}
+
+/* ---- Ending ---- */
+
+static int settle_absent(struct ms_flight *flight, memstore *store)
+{
+    const int64_t ttl = ms_setting_of(&store->settings, load_negative_ttl);
+    const bool remembers = ttl != 0 && flight->key_size <= ABSENT_KEY_MAX;
+
+    ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+    /* What could not be removed is not denied either. */
+    if (!ms_load_remove(store, flight))
+        ms_flight_overtake(flight);
+    ms_flights_end_absent(flight, ms_clock_exact_ms() + ttl,
+                          remembers ? ms_setting_of(&store->settings, load_max_absent) : 0);
+    return MEMSTORE_ERR_KEY_NOT_FOUND;
+}
+
+int ms_load_count_failure(memstore *store, int result)
+{
+    if (result == MS_LOAD_REFUSED) {
+        ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
+        return MEMSTORE_ERR_LOADER_FAILED;
+    }
+    ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
+    /* What a loader has returned is told where that is known. */
+    if (result != MEMSTORE_ERR_LOADER_FAILED)
+        ms_tell_load_failed(store, result);
+    return result;
+}
+
+/* A failed refresh is not tried again at once: whoever tries waits for it, though he has a value. */
+static void end_failed(struct ms_flight *flight, memstore *store, int status,
+                       const memstore_view *shared)
+{
+    const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
+
+    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+        ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
+                              ms_setting_of(&store->settings, load_max_absent));
+    else
+        ms_flights_end(flight, status, shared);
+}
+
+static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
+                         memstore_view *view)
+{
+    int status = ms_load_count_failure(store, result);
+    memstore_view shared = {0};
+
+    if (ms_load_fall_back(store, flight, old, view)) {
+        ms_view_share(view, &shared);
+        status = MEMSTORE_OK;
+    }
+    end_failed(flight, store, status, &shared);
+    if (flight->refreshes && result != MS_LOAD_REFUSED)
+        ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    return status;
+}
+
+int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
+                   memstore_view *view, int *stored)
+{
+    memstore *store = ms_load_store_of(flight);
+    memstore_view old = flight->value;
+    memstore_view shared = {0};
+
+    *view = (memstore_view){0};
+    flight->value = (memstore_view){0};
+    if (result != MEMSTORE_LOAD_OK && result != MEMSTORE_LOAD_ABSENT)
+        return settle_failed(flight, store, result, &old, view);
+    ms_view_give_back(&old);
+    if (result == MEMSTORE_LOAD_ABSENT)
+        return settle_absent(flight, store);
+
+    ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    if (flight->refreshes)
+        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
+    const int outcome = store_value(flight, store, value, view);
+    const int status = value_for_callers(store, outcome, value, view);
+    if (status == MEMSTORE_OK)
+        ms_view_share(view, &shared);
+    ms_flights_end(flight, status, &shared);
+    if (stored != NULL)
+        *stored = outcome;
+    return status;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MS_STORE_SNAPSHOT_RESTORE_H
+#define MS_STORE_SNAPSHOT_RESTORE_H
+
+#include <memstore/snapshot.h>
+
+int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn, void *context);
+
+#endif
