@@ -136,6 +136,10 @@ struct memstore {
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
     uint64_t moves_owed;  /* bytes that evictions have moved and not yet paid for; reclaim lock */
+    /* The entry that is being moved, the upper half its place, the lower that of its copy, from when its own
+     * version cannot be told any more until its slot leads to the copy; 0 = none. Reclaim and shard lock
+     * to write */
+    atomic_uint_least64_t moving;
     uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
@@ -739,7 +743,9 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
 {
     const ms_reader reader = ms_section_begin();
 
-    ms_store_relaxed(&found->entry->mark,
+    /* ORDER: release, pairs with the acquire in ms_entry_keep_version(): who finds it dead finds the slot
+     * changed. */
+    ms_store_release(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
     if (ms_arena_entry_died(&store->arena, found->segment,
                             ms_arena_padded(&store->arena, found->parts.size)) &&
