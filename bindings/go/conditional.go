@@ -39,8 +39,7 @@ func (s *Store) Replace(ctx context.Context, key string, value []byte, ttl time.
 }
 
 // CompareAndSet stores a value only if the entry still has the version that GetVersioned told; else
-// it returns ErrVersionMismatch. Version 0 expects that no live entry has the key. Rarely it returns that although
-// nobody wrote the key, as the entry was just being moved in memory when it was read: read it again.
+// it returns ErrVersionMismatch. Version 0 expects that no live entry has the key.
 func (s *Store) CompareAndSet(ctx context.Context, key string, value []byte, ttl time.Duration, version uint64) error {
 	if err := live(ctx, "CompareAndSet", key); err != nil {
 		return err

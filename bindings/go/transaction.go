@@ -68,7 +68,7 @@ func (b *Batch) UpdateTTL(key string, ttl time.Duration) *Batch {
 }
 
 // Expect has Commit fail with ErrVersionMismatch unless the entry has the version that GetVersioned told;
-// 0 expects that there is none. Rarely it has another although nobody wrote it, see CompareAndSet.
+// 0 expects that there is none.
 func (b *Batch) Expect(key string, version uint64) *Batch {
 	b.add(stepExpect, key, nil).version = version
 	return b

@@ -26,7 +26,8 @@ enum ms_testing_point {
     MS_POINT_BATCH_SLOT,      /* a batch has switched one of its slots */
     MS_POINT_RECLAIMING,      /* a segment's entries are being removed or moved */
     MS_POINT_ENTRY_COPIED,    /* an entry was copied, to be moved, and its slot not changed yet */
-    MS_POINT_RETIRING,        /* a segment that nothing refers to is about to go to limbo */
+    MS_POINT_VERSION_WITHHELD, /* a moved entry's version is told no more, its slot not changed yet */
+    MS_POINT_RETIRING,         /* a segment that nothing refers to is about to go to limbo */
     MS_POINT_POOL_LOCKED, /* the pool lock is held, to open a segment or to charge a row of pins */
     MS_POINT_CHUNK_MADE,  /* memory for queued writes is made and in no list yet */
     MS_POINT_INTERVAL_NOTED, /* a snapshot holds a shard and knows what of it to copy */
@@ -41,13 +42,14 @@ enum ms_testing_point {
 /* Faults that a test may plant, one at a time, to see that the checks of concurrency find it. */
 enum ms_testing_fault {
     MS_FAULT_NONE,
-    MS_FAULT_UNCHECKED_READ_MANY,     /* get_many does not look whether a batch came in between */
-    MS_FAULT_BATCH_WITHOUT_RECORD,    /* a batch switches its slots to the entries one by one */
-    MS_FAULT_NO_GRACE_PERIOD,         /* memory is used again without waiting for readers */
-    MS_FAULT_PINS_IGNORED,            /* memory is used again although views hold it */
-    MS_FAULT_EXPIRED_SERVED,          /* expiries are not looked at */
-    MS_FAULT_PLACE_BEFORE_TAG,        /* an insert stores the place first and then the tag */
-    MS_FAULT_UNLOCKED_CONDITION,      /* a condition is judged without the lock and not again */
+    MS_FAULT_UNCHECKED_READ_MANY,  /* get_many does not look whether a batch came in between */
+    MS_FAULT_BATCH_WITHOUT_RECORD, /* a batch switches its slots to the entries one by one */
+    MS_FAULT_NO_GRACE_PERIOD,      /* memory is used again without waiting for readers */
+    MS_FAULT_PINS_IGNORED,         /* memory is used again although views hold it */
+    MS_FAULT_EXPIRED_SERVED,       /* expiries are not looked at */
+    MS_FAULT_PLACE_BEFORE_TAG,     /* an insert stores the place first and then the tag */
+    MS_FAULT_UNLOCKED_CONDITION,   /* a condition is judged without the lock and not again */
+    MS_FAULT_VERSION_LEFT_BEHIND,  /* an entry is moved though its version may be told meanwhile */
     MS_FAULT_CAPTURE_WITHOUT_BATCHES, /* a snapshot does not keep what batches overwrite meanwhile */
 };
 

@@ -45,10 +45,10 @@
 /* An expiry that is never reached, where expiries are absolute. */
 #define MS_NEVER INT64_MAX
 
-/* `mark`: what changes about a published entry. Who notes a use takes no bit back that another sets at
- * the same time: VERSIONED stands until the entry is moved. Views and whoever kills the entry store the
- * mark without a read-modify-write, so that a use or a hint may be lost, which is harmless
- * (MS_MARK_PENDING is only set while no reader can reach it). */
+/* `mark`: what changes about a published entry. Readers take no bit back that another sets at the same
+ * time: VERSIONED stands until the entry is moved. Whoever kills the entry stores the mark without a
+ * read-modify-write, so that a use may be lost, which is harmless (MS_MARK_PENDING is only set while no
+ * reader can reach it). */
 #define MS_MARK_ACCESS 0x1f    /* the eviction policy's: a use count or a stamp */
 #define MS_MARK_VERSIONED 0x20 /* somebody was told the version: keep it when the entry is moved */
 #define MS_MARK_PENDING 0x40   /* reserved, not published yet */

@@ -60,6 +60,24 @@ bool ms_lookup_renewed(const memstore *store, const void *key, size_t key_size, 
     }
 }
 
+bool ms_version_tell(const memstore *store, const struct ms_found *found, uint64_t *version)
+{
+    struct ms_found told = *found;
+
+    if (!ms_entry_keep_version(told.entry)) {
+        /* ORDER: acquire, pairs with the release by the mover: the copy is there. */
+        const uint64_t moving = ms_load_acquire(&store->moving);
+
+        if ((ms_place)(moving >> 32) != found->place)
+            return false;
+        ms_found_at(store, (ms_place)moving, &told);
+        if (!ms_entry_keep_version(told.entry))
+            return false;
+    }
+    *version = ms_found_version(store, &told);
+    return true;
+}
+
 bool ms_lookup_has_expired(const memstore *store, ms_place place)
 {
     const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);

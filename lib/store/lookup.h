@@ -200,7 +200,8 @@ static inline uint64_t ms_found_instance(const memstore *store, const struct ms_
     return ms_arena_version(&store->arena, found->place, found->segment);
 }
 
-/* From now on the entry's version is known to somebody and is kept when the entry is moved. */
+/* From now on the entry's version is known to somebody and is kept when the entry is moved. With the shard's
+ * lock held. */
 static inline void ms_found_mark_versioned(const struct ms_found *found)
 {
     const unsigned mark = ms_load_relaxed(&found->entry->mark);
@@ -209,6 +210,7 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
 }
 
+<<<<<<< HEAD
 /* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
  * hand since it was written, which takes from them. */
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
@@ -226,7 +228,9 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
 {
     const ms_reader reader = ms_section_begin();
 
-    ms_store_relaxed(&found->entry->mark,
+    /* ORDER: release, pairs with the acquire in ms_entry_keep_version(): who finds it dead finds the slot
+     * changed. */
+    ms_store_release(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
     if (ms_arena_entry_died(&store->arena, found->segment,
                             ms_arena_padded(&store->arena, found->parts.size)) &&
@@ -234,5 +238,35 @@ static inline void ms_store_entry_died(memstore *store, const struct ms_found *f
         ms_maintenance_wake(store);
     ms_section_end(reader);
 }
+=======
+/* ---- Telling a version without the lock ----
+ *
+ * VE-1  VERSIONED is set in an entry that is not dead, and stands as long as a slot leads to it.
+ * VE-2  An entry that is moved without its version is first made dead, by a compare-and-swap from a mark
+ *       without VERSIONED. So either was told and moves along, or nobody is told it any more.
+ * VE-3  From before that until the slot leads to the copy, `moving` says where this is. Who comes too late for
+ *       the version of the entry is told that of the copy, or looks the key up again: nobody waits. */
+
+/* The same without the lock, in a read section. False when it is too late: the entry was moved or removed, or
+ * is about to be. */
+static inline bool ms_entry_keep_version(struct ms_entry *entry)
+{
+    /* ORDER: acquire: who finds it dead finds what was done before, the copy or a changed slot. */
+    unsigned char mark = ms_load_acquire(&entry->mark);
+
+    while ((mark & MS_MARK_VERSIONED) == 0) {
+        if ((mark & MS_MARK_DEAD) != 0)
+            return false;
+        /* ORDER: release, as in ms_entry_note_use(). */
+        if (ms_cas_acq_rel(&entry->mark, &mark, (unsigned char)(mark | MS_MARK_VERSIONED)))
+            return true;
+    }
+    return true;
+}
+
+/* The version of what was found without the lock, for a view to tell. In the read section of the lookup. False
+ * when the key is to be looked up again. */
+bool ms_version_tell(const memstore *store, const struct ms_found *found, uint64_t *version);
+>>>>>>> tell
 
 #endif

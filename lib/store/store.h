@@ -107,6 +107,10 @@ struct memstore {
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
     uint64_t moves_owed;  /* bytes that evictions have moved and not yet paid for; reclaim lock */
+    /* The entry that is being moved, the upper half its place, the lower that of its copy, from when its own
+     * version cannot be told any more until its slot leads to the copy; 0 = none. Reclaim and shard lock
+     * to write */
+    atomic_uint_least64_t moving;
     uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */

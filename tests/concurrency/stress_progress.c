@@ -123,6 +123,7 @@ static void be_stopped(void *context)
         break;
     case MS_POINT_RECLAIMING:
     case MS_POINT_ENTRY_COPIED:
+    case MS_POINT_VERSION_WITHHELD:
         set_one(i % KEYS, "new");
         /* Those who came by meanwhile may have left something behind. */
         status = memstore_compact(store, 0);
@@ -489,6 +490,11 @@ static void reads_pass_a_reclaimer_that_moves_an_entry(void)
     check_point(MS_POINT_ENTRY_COPIED);
 }
 
+static void reads_pass_a_reclaimer_that_is_about_to_switch_a_slot(void)
+{
+    check_point(MS_POINT_VERSION_WITHHELD);
+}
+
 static void reads_pass_a_writer_that_retires_a_segment(void)
 {
     check_point(MS_POINT_RETIRING);
@@ -670,6 +676,8 @@ int main(int argc, char **argv)
         {"reads_pass_a_growing_index", reads_pass_a_growing_index},
         {"reads_pass_a_reclaimer", reads_pass_a_reclaimer},
         {"reads_pass_a_reclaimer_that_moves_an_entry", reads_pass_a_reclaimer_that_moves_an_entry},
+        {"reads_pass_a_reclaimer_that_is_about_to_switch_a_slot",
+         reads_pass_a_reclaimer_that_is_about_to_switch_a_slot},
         {"reads_pass_a_writer_that_retires_a_segment", reads_pass_a_writer_that_retires_a_segment},
         {"reads_pass_a_writer_that_holds_the_lists_of_segments",
          reads_pass_a_writer_that_holds_the_lists_of_segments},

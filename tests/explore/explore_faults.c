@@ -44,6 +44,8 @@ static const struct {
      "a batch and single reads in turn", "history"},
     {"what has expired is served", MS_FAULT_EXPIRED_SERVED,
      "an entry runs out after it was overwritten", "history"},
+    {"an entry is moved whose version may be told meanwhile", MS_FAULT_VERSION_LEFT_BEHIND,
+     "an entry is moved while its version is told", "history"},
     {"a condition is judged without the lock", MS_FAULT_UNLOCKED_CONDITION,
      "two who compare and set", "history"},
 };

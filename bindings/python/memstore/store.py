@@ -434,9 +434,6 @@ class Store(_native.Handle):
     def compare_and_set(self, key: Key, value: Buffer, version: int, ttl: TTL = ...) -> bool:
         """Store a value only if the entry has the version that get_versioned() or view() told; 0 expects no entry.
 
-        Rarely it is refused although nobody wrote the key, as the entry was just being moved in memory when it was read: read it
-        again.
-
         >>> with Store() as store:
         ...     store["k"] = b"old"
         ...     value, version = store.get_versioned("k")

@@ -472,8 +472,7 @@ static PyMethodDef handle_methods[] = {
      "compare_and_delete($self, key, version)\n--\n\n"
      "Remove an entry only if it has the version that get_versioned() or view() told.\n\n"
      "Returns whether it was removed: of several threads, one at most is told so, and what it read is\n"
-     "what is gone. Rarely none is, as the entry was just being moved in memory when it was read: read\n"
-     "it again."},
+     "what is gone."},
     {"get_versioned", handle_get_versioned, METH_O,
      "get_versioned($self, key, /)\n--\n\n"
      "The value and its version for compare_and_set(); (None, 0) if no live entry has the key."},

@@ -59,7 +59,8 @@ static bool has_expired(struct reading *reading, int64_t expiry)
     return expiry <= reading->now;
 }
 
-static void note_found(struct reading *reading, size_t i, struct ms_found *found)
+/* False when the key is to be looked up again. */
+static bool note_found(struct reading *reading, size_t i, struct ms_found *found)
 {
     int64_t expiry = ms_found_expiry(found);
 
@@ -67,20 +68,24 @@ static void note_found(struct reading *reading, size_t i, struct ms_found *found
         const memstore_key *key = &reading->keys[i];
 
         if (!ms_lookup_renewed(reading->store, key->data, key->size, &found->place))
-            return;
+            return true;
         ms_found_at(reading->store, found->place, found);
         expiry = ms_found_expiry(found);
     }
-    reading->found++;
     if (reading->flags != NULL) {
         reading->flags[i] = 1;
-        return;
+        reading->found++;
+        return true;
     }
+    if (!ms_version_tell(reading->store, found, &reading->views[i].version))
+        return false;
+    reading->found++;
     /* The pin and what follows from it are added when the lookups are known to be consistent. */
     reading->views[i].data = found->parts.value;
     reading->views[i].size = found->parts.value_size;
     reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
     reading->views[i].pin = found->entry;
+    return true;
 }
 
 static void forget_results(struct reading *reading)
@@ -181,20 +186,14 @@ MS_ALWAYS_INLINE enum match stage_compare(const memstore *store, const memstore_
     if (ms_unlikely(!ms_quick_never_expires(head)))
         return MATCH_EXPIRING;
     if (view != NULL) {
+        if (ms_unlikely((head >> 32 & MS_MARK_VERSIONED) == 0) &&
+            ms_unlikely(!ms_entry_keep_version(stage->entry)))
+            return MATCH_NONE;
         view->data = (const char *)stage->entry + ms_quick_head_size(store, usual) + key->size;
         view->size = ms_quick_value_size(head);
         view->pin = stage->entry;
     }
     return MATCH;
-}
-
-/* The key's entry was found, and the clock decides. */
-static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, struct ms_entry *entry)
-{
-    struct ms_found found;
-
-    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, entry), &found);
-    note_found(reading, i, &found);
 }
 
 /* It is not where most are, or not there. */
@@ -203,8 +202,19 @@ static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_
     const memstore_key *key = &reading->keys[i];
     struct ms_found found;
 
-    if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
-        note_found(reading, i, &found);
+    while (ms_lookup_find(reading->store, key->data, key->size, hash, &found) &&
+           !note_found(reading, i, &found))
+        ;
+}
+
+/* The key's entry was found, and the clock decides. */
+static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, const struct stage *stage)
+{
+    struct ms_found found;
+
+    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, stage->entry), &found);
+    if (!note_found(reading, i, &found))
+        look_up_whole(reading, i, stage->hash);
 }
 
 /* ---- A stage of a group; `usual` is known to the compiler ---- */
@@ -261,7 +271,7 @@ MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
         if (ms_unlikely(match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
         } else if (ms_unlikely(match == MATCH_EXPIRING)) {
-            note_expiring(reading, first + i, stages[i].entry);
+            note_expiring(reading, first + i, &stages[i]);
         } else {
             found++;
             if (view == NULL)
@@ -437,7 +447,7 @@ static void renew(const struct reading *reading, size_t i, const struct ms_found
     reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
 }
 
-/* Pin what the view shows of any store. */
+/* Pin what the view shows of any store. Its version is the entry's unless the lookup was told another. */
 static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
 {
     memstore *store = reading->store;
@@ -448,11 +458,22 @@ static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
     found.segment = ms_arena_segment_of(&store->arena, found.place);
     void *const pin = ms_store_pin(store, found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    ms_found_mark_versioned(&found);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
         renew(reading, i, &found);
-    view->version = ms_found_version(store, &found);
+    if (view->version == 0)
+        view->version = ms_found_version(store, &found);
     view->pin = pin;
+}
+
+/* The same in a usual store. */
+MS_ALWAYS_INLINE void complete_usual(memstore *store, uint64_t hot, ms_reader reader,
+                                     memstore_view *view)
+{
+    uint64_t version;
+
+    view->pin = ms_quick_pin(store, hot, reader, view->pin, &version);
+    if (ms_likely(view->version == 0))
+        view->version = version;
 }
 
 /* Pin what was found and complete the views. Still in the read section of the lookups. */
@@ -466,12 +487,12 @@ static void complete_views(const struct reading *reading)
 
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
-        struct ms_entry *entry = view->pin;
+        const struct ms_entry *entry = view->pin;
 
         if (ms_unlikely(entry == NULL))
             continue;
         if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
-            view->pin = ms_quick_pin(store, hot, reader, entry, &view->version);
+            complete_usual(store, hot, reader, view);
         else
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {

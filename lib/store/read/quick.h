@@ -203,20 +203,16 @@ MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head
 
 /* ---- Views ---- */
 
-/* Note a use, and that somebody is told the version. */
-MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
+/* Note a use, and that somebody is told the version: whether ms_entry_keep_version() does that. */
+MS_ALWAYS_INLINE bool ms_quick_touch_viewed(struct ms_quick_found found)
 {
-    const unsigned mark = ms_load_relaxed(&entry->mark);
-    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
+    unsigned char mark = found.head >> 32 & 0xff;
 
-    /* ORDER: release, so that the mark goes on telling a reclaimer that the entry is whole; see
-     * is_candidate(). */
-    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
-        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
+    ms_quick_touch_usual(found.entry, found.head);
+    return (mark & MS_MARK_VERSIONED) != 0 || ms_entry_keep_version(found.entry);
 }
 
-/* Hold an entry of a usual store in place for a view and note that; the version is what the view is to
- * tell. In a read section, which is what keeps the segment from being reused until the pin counts. */
+/* Hold an entry of a usual store in place for a view and note that; the version is its own. In a read section, which is what keeps the segment from being reused until the pin counts. */
 MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
                                     struct ms_entry *entry, uint64_t *version)
 {
@@ -227,7 +223,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
                           ? ms_pin_take(row, offset >> store->arena.segment_shift)
                           : ms_store_pin(store, segment);
 
-    ms_quick_touch_viewed(entry);
+    ms_quick_touch_usual(entry, ms_quick_head(entry));
     *version = ms_segment_version(segment, entry, store->granule_shift);
     return pin;
 }
@@ -253,8 +249,6 @@ MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader re
     if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
         ms_unlikely(!ms_pin_has_place(row)))
         return NULL;
-    if (ms_unlikely(!ms_quick_is_noted(found.head)))
-        ms_quick_touch_viewed(found.entry);
     *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
                                   store->granule_shift);
     return ms_pin_hold(row, found.entry);

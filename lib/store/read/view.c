@@ -75,16 +75,22 @@ static void *hold(memstore *store, struct ms_segment *segment, const struct ms_e
     return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
 }
 
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+/* All but the version. */
+static void view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
 
     out->pin = hold(store, found->segment, found->entry);
-    ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
-    out->version = ms_found_version(store, found);
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+}
+
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    ms_found_mark_versioned(found);
+    out->version = ms_found_version(store, found);
+    view_of(store, found, out);
 }
 
 /* A view that has been counted as a read, the whole way. */
@@ -98,12 +104,14 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
-    if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return ms_read_missed(store);
-    ms_testing_reach(MS_POINT_READ_KEPT);
+    do {
+        if (!ms_lookup_live(store, key, key_size, hash, &found))
+            return ms_read_missed(store);
+        ms_testing_reach(MS_POINT_READ_KEPT);
+        ms_slide_read(store, key, key_size, found.place);
+    } while (!ms_version_tell(store, &found, &out->version));
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    ms_slide_read(store, key, key_size, found.place);
-    ms_view_of(store, &found, out);
+    view_of(store, &found, out);
     ms_rcu_read_unlock();
     return MEMSTORE_OK;
 }
@@ -155,7 +163,6 @@ static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, m
     struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
 
     out->pin = hold(store, segment, entry);
-    ms_quick_touch_viewed(entry);
     out->version = ms_segment_version(segment, entry, store->granule_shift);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
@@ -163,8 +170,11 @@ static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, m
 
 /* Hold what was found, and end the section. In a usual store. */
 MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
-                                struct ms_quick_found found, memstore_view *out)
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
+    if (ms_unlikely(!ms_quick_is_noted(found.head)) && ms_unlikely(!ms_quick_touch_viewed(found)))
+        return leave_and_get_view(store, key, key_size, out);
     void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
 
     if (ms_unlikely(pin == NULL))
@@ -181,10 +191,10 @@ static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t
     struct ms_found found;
 
     ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
-    if (ms_has_expired(ms_found_expiry(&found)))
+    if (ms_has_expired(ms_found_expiry(&found)) || !ms_version_tell(store, &found, &out->version))
         return leave_and_get_view(store, key, key_size, out);
     ms_eviction_touch(store->touch, &store->eviction, entry);
-    ms_view_of(store, &found, out);
+    view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
@@ -203,7 +213,7 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     out->size = ms_quick_value_size(head);
     out->expires_at_ms = expiry + unix_offset(store, now);
     return hold_found(store, ms_quick_hot(store), ms_reader_current(),
-                      (struct ms_quick_found){entry, head}, out);
+                      (struct ms_quick_found){entry, head}, key, key_size, out);
 }
 
 /* A view in a usual store that has been counted, from what was found in the section on. */
@@ -219,7 +229,7 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    return hold_found(store, hot, reader, found, out);
+    return hold_found(store, hot, reader, found, key, key_size, out);
 }
 
 /* A view in the sample, which has been counted. From inside the section on. */

@@ -182,21 +182,17 @@ static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
                : ms_arena_reserve(&pass->store->arena, placement, shape, out);
 }
 
-/* Copy an entry and let its slot refer to the copy. False when there is no room. */
-static bool move_entry(struct pass *pass, const struct candidate *candidate,
-                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+/* Copy an entry, with its version or with one of its own. False when there is no room. */
+static bool copy_entry(struct pass *pass, const struct ms_found *found,
+                       const struct ms_verdict *verdict, bool keeps_version,
+                       struct ms_reserved *copy)
 {
     memstore *store = pass->store;
-    const struct ms_found *found = &candidate->found;
-    const unsigned mark = ms_load_relaxed(&found->entry->mark);
     const int64_t expiry = ms_found_expiry(found);
-    const uint64_t version = ms_found_version(store, found);
-    /* A version that nobody was told, or that its place tells, need not be kept. */
-    const bool told = (mark & MS_MARK_VERSIONED) != 0 || version != ms_found_instance(store, found);
     const struct ms_entry_shape shape = {
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
-        .version = told ? version : 0,
+        .version = keeps_version ? ms_found_version(store, found) : 0,
         .expiry = expiry,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
         .ttl = ms_found_ttl(store, found),
@@ -208,19 +204,84 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .rank = verdict->rank,
         .privileged = true,
     };
-    struct ms_reserved reserved;
 
-    if (!reserve_copy(pass, &shape, &placement, &reserved))
+    if (!reserve_copy(pass, &shape, &placement, copy))
         return false;
-    memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, reserved.segment, expiry,
+    memcpy(copy->key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
+    ms_store_note_expiry(store, copy->segment, expiry,
                          ms_due_moved_since(pass->segment, expiry, pass->now));
-    ms_arena_publish(&reserved);
+    ms_arena_publish(copy);
+    pass->moved_bytes += copy->size;
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    ms_index_set(&store->index, candidate->hash, slot, reserved.place);
-    ms_slide_carry(store, found, &reserved, expiry);
+    return true;
+}
+
+/* A version that nobody was told, or that its place tells, need not be kept. */
+static bool is_told(const memstore *store, const struct ms_found *found)
+{
+    return (ms_load_relaxed(&found->entry->mark) & MS_MARK_VERSIONED) != 0 ||
+           ms_found_version(store, found) != ms_found_instance(store, found);
+}
+
+/* From now on nobody is told an entry's version, but that of its copy. False when somebody was. VE-2 and
+ * VE-3. */
+static bool withhold_version(memstore *store, const struct ms_found *found, ms_place copy)
+{
+    unsigned char mark = ms_load_relaxed(&found->entry->mark);
+
+    /* ORDER: release, and again below: who finds the entry dead finds this, and the copy. */
+    ms_store_release(&store->moving, (uint64_t)found->place << 32 | copy);
+    while ((mark & MS_MARK_VERSIONED) == 0) {
+        if (ms_cas_acq_rel(&found->entry->mark, &mark, (unsigned char)(mark | MS_MARK_DEAD)))
+            return true;
+    }
+    ms_store_release(&store->moving, 0);
+    return false;
+}
+
+static void drop_copy(memstore *store, const struct ms_reserved *copy)
+{
+    struct ms_found found;
+
+    ms_found_at(store, copy->place, &found);
+    ms_store_entry_died(store, &found);
+}
+
+/* Copy an entry so that nobody is told its version any more, unless the copy has it. False when there is no
+ * room. */
+static bool copy_settled(struct pass *pass, const struct ms_found *found,
+                         const struct ms_verdict *verdict, struct ms_reserved *copy)
+{
+    memstore *store = pass->store;
+    const bool told = is_told(store, found);
+
+    if (!copy_entry(pass, found, verdict, told, copy))
+        return false;
+    if (told || ms_testing_has_fault(MS_FAULT_VERSION_LEFT_BEHIND) ||
+        withhold_version(store, found, copy->place))
+        return true;
+    /* It was told meanwhile. */
+    drop_copy(store, copy);
+    return copy_entry(pass, found, verdict, true, copy);
+}
+
+/* Copy an entry and let its slot refer to the copy. False when there is no room. */
+static bool move_entry(struct pass *pass, const struct candidate *candidate,
+                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+{
+    memstore *store = pass->store;
+    const struct ms_found *found = &candidate->found;
+    const int64_t expiry = ms_found_expiry(found);
+    struct ms_reserved copy;
+
+    if (!copy_settled(pass, found, verdict, &copy))
+        return false;
+    ms_testing_reach(MS_POINT_VERSION_WITHHELD);
+    ms_index_set(&store->index, candidate->hash, slot, copy.place);
+    /* ORDER: release: who finds no move under way finds the slot changed. */
+    ms_store_release(&store->moving, 0);
+    ms_slide_carry(store, found, &copy, expiry);
     ms_store_entry_died(store, found);
-    pass->moved_bytes += reserved.size;
     return true;
 }
 

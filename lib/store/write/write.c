@@ -120,6 +120,10 @@ static const struct ms_segment *look_up(memstore *store, const struct ms_write *
     const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
 
     *status = check_condition(store, write, &found, live);
+    /* The version may be that of a copy to which the slot does not lead yet: the lock tells. */
+    if (*status == MEMSTORE_ERR_VERSION_MISMATCH && live &&
+        (ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) != 0)
+        *status = MEMSTORE_OK;
     return live ? found.segment : NULL;
 }
 
