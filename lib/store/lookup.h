@@ -210,35 +210,6 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
 }
 
-<<<<<<< HEAD
-/* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
- * hand since it was written, which takes from them. */
-static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
-{
-    return store->touch == MS_TOUCH_COUNT &&
-           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
-           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
-            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
-}
-
-/* An entry is not referred to any more (ST-2). In a read section, because as soon as it is
- * counted dead somebody else may retire its segment, and a large entry's segment ends with its
- * record. */
-static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
-{
-    const ms_reader reader = ms_section_begin();
-
-    /* ORDER: release, pairs with the acquire in ms_entry_keep_version(): who finds it dead finds the slot
-     * changed. */
-    ms_store_release(&found->entry->mark,
-                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
-    if (ms_arena_entry_died(&store->arena, found->segment,
-                            ms_arena_padded(&store->arena, found->parts.size)) &&
-        ms_arena_retire(&store->arena, found->segment))
-        ms_maintenance_wake(store);
-    ms_section_end(reader);
-}
-=======
 /* ---- Telling a version without the lock ----
  *
  * VE-1  VERSIONED is set in an entry that is not dead, and stands as long as a slot leads to it.
@@ -267,6 +238,35 @@ static inline bool ms_entry_keep_version(struct ms_entry *entry)
 /* The version of what was found without the lock, for a view to tell. In the read section of the lookup. False
  * when the key is to be looked up again. */
 bool ms_version_tell(const memstore *store, const struct ms_found *found, uint64_t *version);
->>>>>>> tell
+
+/* ---- What becomes of an entry ---- */
+
+/* Whether an entry was surely never read: its use bits say so, unless the policy may have had it in
+ * hand since it was written, which takes from them. */
+static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
+{
+    return store->touch == MS_TOUCH_COUNT &&
+           (ms_load_relaxed(&found->entry->mark) & MS_MARK_ACCESS) == 0 &&
+           (ms_load_relaxed(&found->segment->queue) == MS_QUEUE_NEW ||
+            ms_load_relaxed(&store->eviction.ghost.table) == NULL);
+}
+
+/* An entry is not referred to any more (ST-2). In a read section, because as soon as it is
+ * counted dead somebody else may retire its segment, and a large entry's segment ends with its
+ * record. */
+static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
+{
+    const ms_reader reader = ms_section_begin();
+
+    /* ORDER: release, pairs with the acquire in ms_entry_keep_version(): who finds it dead finds the slot
+     * changed. */
+    ms_store_release(&found->entry->mark,
+                     (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
+    if (ms_arena_entry_died(&store->arena, found->segment,
+                            ms_arena_padded(&store->arena, found->parts.size)) &&
+        ms_arena_retire(&store->arena, found->segment))
+        ms_maintenance_wake(store);
+    ms_section_end(reader);
+}
 
 #endif
