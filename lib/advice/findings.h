@@ -28,6 +28,7 @@ struct ms_findings_settings {
     uint64_t least_limit, largest_limit; /* that the store can be given as it is now */
     int64_t default_ttl, min_ttl, max_ttl, life_window;
     uint32_t ttl_jitter;
+    bool reads_renew; /* TTLs */
     double sample_ratio;
 };
 
@@ -63,7 +64,7 @@ struct ms_findings_pattern {
     uint32_t hot_count;
     uint64_t hot_noted;
     double read_once;
-    struct ms_spread reuse_ages, ttls, late, hit_sizes;
+    struct ms_spread reuse_ages, ttls, late, hit_ages, idle_ages, hit_sizes;
 };
 
 /* Entries by TTL: class 0 never expires, others have those from so many milliseconds on. */

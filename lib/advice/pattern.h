@@ -46,6 +46,9 @@ struct ms_pattern {
     /* Milliseconds: between reads of a key; from a write to the expiry asked for; from an expiry to
      * the read that came after it. */
     struct ms_spread reuse_ages, ttls, late;
+    /* Likewise, of hits on entries that expire: since the entry was written, and since it was written or read. In
+     * the totals alone are those of which it is not known. */
+    struct ms_spread hit_ages, idle_ages;
     /* Reads that hit, by the entry's size. */
     struct ms_spread hit_sizes;
 };
