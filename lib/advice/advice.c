@@ -92,7 +92,7 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
         advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
         "%%, adaptive %.1f %%%s",
-        pattern->sampled, ms_percent(pattern->policies[MS_MINI_LRU]),
+        pattern->sampled_reads, ms_percent(pattern->policies[MS_MINI_LRU]),
         ms_percent(pattern->policies[MS_MINI_FIFO]), ms_percent(pattern->policies[MS_MINI_S3FIFO]),
         ms_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     MS_SAY(advice->current, "%s", findings->settings.eviction);
@@ -285,11 +285,12 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const double lost = ms_share(pattern->missed, pattern->missed + pattern->sampled);
     const double ratio = findings->settings.sample_ratio;
-    const double wanted = pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+    const double wanted =
+        pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled_reads + 1);
     const uint32_t now = (uint32_t)(ratio * MILLION + 0.5);
     const uint32_t more = millionths_of(wanted < 1 ? wanted : 1), less = millionths_of(ratio / 4);
-    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && more > now &&
-                     pattern->references >= 10 * MS_ENOUGH_SAMPLED;
+    const bool few = pattern->is_tracked && pattern->sampled_reads < MS_ENOUGH_SAMPLED &&
+                     more > now && pattern->references >= 10 * MS_ENOUGH_SAMPLED;
 
     if (pattern->is_tracked && !few && (lost < 0.05 || less >= now))
         return;
@@ -305,7 +306,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     } else if (few) {
         MS_SAY(advice->what, "Too few keys are followed to tell much.");
         MS_SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
-               pattern->sampled, pattern->references);
+               pattern->sampled_reads, pattern->references);
         say_ratio(advice->suggested, sizeof advice->suggested, more);
         MS_SAY(advice->expected, "a curve within two points");
     } else {

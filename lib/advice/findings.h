@@ -55,8 +55,10 @@ struct ms_findings_pattern {
     bool is_tracked;
     double ratio; /* of the keys, now */
     uint32_t followed;
-    uint64_t sampled, missed, references;
-    double miss_ratio; /* of the store, by the sample */
+    uint64_t sampled, sampled_reads; /* uses of followed keys, and reads among them */
+    uint64_t missed;                 /* uses that were lost */
+    uint64_t references;             /* reads of the store */
+    double miss_ratio;               /* of the store, by the sample */
     struct ms_point points[MS_FINDINGS_POINTS];
     uint32_t point_count, at_limit; /* which point is the limit there is */
     double policies[MS_MINI_POLICIES];

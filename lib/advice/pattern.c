@@ -119,6 +119,7 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const bool is_gone = expired && read->size == 0;
     const int64_t followed_ms = read->now_ms - pattern->passed_ms;
 
+    pattern->reads++;
     if (read->size != 0) {
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
         note_hit(pattern, key, read, expired);
@@ -226,7 +227,7 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->hit_ages, 0, sizeof pattern->hit_ages);
     memset(&pattern->idle_ages, 0, sizeof pattern->idle_ages);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
-    pattern->sampled = 0;
+    pattern->sampled = pattern->reads = 0;
     pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.numbers; key++)

@@ -40,7 +40,8 @@ struct ms_pattern {
     struct ms_hot hot;
     uint64_t cache_bytes; /* entries of so many bytes fit the cache */
     uint64_t scaled_for;  /* the threshold for which the miniatures have their size */
-    uint64_t sampled;     /* references of followed keys */
+    uint64_t sampled;     /* whatever was done with followed keys */
+    uint64_t reads;       /* of them */
     int64_t passed_ms;    /* in pauses */
     double misses;        /* reads of followed keys that missed in the store, weighted */
     /* Milliseconds: between reads of a key; from a write to the expiry asked for; from an expiry to

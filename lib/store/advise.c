@@ -260,6 +260,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->ratio = 1 / pattern->reuse.weight;
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
+    out->sampled_reads = pattern->reads;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_track_reads_locked(store);
     /* Of all reads, as the curve has it: those of the sample are fewer or more than their share. */

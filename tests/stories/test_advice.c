@@ -239,6 +239,20 @@ Test(advice, less_memory_is_advised_where_it_would_do)
     memstore_destroy(store);
 }
 
+/* Writes are no references: what is only being filled tells nothing of misses. */
+Test(advice, less_memory_is_not_advised_where_hardly_anything_was_read)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+
+    for (uint64_t i = 0; i < 5000; i++)
+        put(store, i, 100, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    for (uint64_t i = 0; i < 20; i++)
+        cr_assert(use(store, i, 100, 0));
+    assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    memstore_destroy(store);
+}
+
 Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
 {
     memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
@@ -283,7 +297,7 @@ Test(advice, less_memory_is_enough_for_what_a_store_without_eviction_holds)
     /* Most of it is never read. */
     for (uint64_t key = 0; key < 60000; key++)
         put(store, 1000 + key, 100, 0);
-    for (uint64_t key = 0; key < 2000; key++)
+    for (uint64_t key = 0; key < 20000; key++)
         use(store, key % 100, 10, 0);
     const struct heard heard = ask(store);
     const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);

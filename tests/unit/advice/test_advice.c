@@ -20,7 +20,11 @@ static struct ms_findings findings_of(const char *eviction)
                      .largest_limit = 256000000,
                      .sample_ratio = 0.01},
         .counts = {.evictions = 1000},
-        .pattern = {.is_tracked = true, .ratio = 0.01, .sampled = 2000, .references = 200000},
+        .pattern = {.is_tracked = true,
+                    .ratio = 0.01,
+                    .sampled = 2000,
+                    .sampled_reads = 2000,
+                    .references = 200000},
     };
 }
 
@@ -78,7 +82,7 @@ Test(advice, a_larger_share_of_keys_is_larger_than_the_one_there_is)
     struct ms_advice_list list;
 
     findings.settings.sample_ratio = findings.pattern.ratio = 0.00001;
-    findings.pattern.sampled = 20;
+    findings.pattern.sampled_reads = 20;
     findings.pattern.references = 2000000;
     ms_advise(&findings, &list);
     assert_is_ratio(find(&list, MS_ADVICE_TRACKING)->suggested, 0.00095);
