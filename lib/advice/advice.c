@@ -125,32 +125,44 @@ static void judge_read_once(const struct ms_findings *findings, struct ms_advice
 
 /* ---- Keys, sizes, shards ---- */
 
-static double hot_share(const struct ms_findings_pattern *pattern, uint32_t i)
+/* Keys that are sure to get much of the reads, and by how much together: at least, and what may be more. */
+struct hot_keys {
+    uint32_t count;
+    double share, error;
+};
+
+static struct hot_keys sum_up_hot(const struct ms_findings_pattern *pattern)
 {
-    return ms_share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
+    struct hot_keys sum = {0};
+
+    for (uint32_t i = 0; i < pattern->hot_count; i++) {
+        const struct ms_hot_key *key = &pattern->hot[i];
+        const double share = ms_share(key->count - key->error, pattern->hot_noted);
+
+        if (share < 0.05)
+            continue;
+        sum.count++;
+        sum.share += share;
+        sum.error += ms_share(key->error, pattern->hot_noted);
+    }
+    return sum;
 }
 
 static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    double sum = 0;
-    uint32_t count = 0;
+    const struct hot_keys hot = sum_up_hot(pattern);
 
-    if (pattern->hot_noted < MS_ENOUGH_COUNTED)
+    if (pattern->hot_noted < MS_ENOUGH_COUNTED || hot.count == 0)
         return;
-    for (; count < pattern->hot_count && hot_share(pattern, count) >= 0.05; count++)
-        sum += hot_share(pattern, count);
-    if (count == 0)
-        return;
-    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_HOT_KEYS,
-                                             sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
+    struct ms_advice *advice = ms_advice_add(
+        list, MS_ADVICE_HOT_KEYS, hot.share >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
     MS_SAY(advice->what, "Few keys get much of the reads.");
     MS_SAY(advice->evidence,
-           "%u key%s get%s %.1f %% of reads, by %" PRIu64
-           " reads taken at random, less %.1f points at "
-           "most",
-           count, count == 1 ? "" : "s", count == 1 ? "s" : "", ms_percent(sum), pattern->hot_noted,
-           ms_percent(1.0 / MS_HOT_KEYS));
+           "%u key%s get%s %.1f %% of reads or up to %.1f points more, by %" PRIu64
+           " reads taken at random",
+           hot.count, hot.count == 1 ? "" : "s", hot.count == 1 ? "s" : "", ms_percent(hot.share),
+           ms_percent(hot.error), pattern->hot_noted);
     MS_SAY(
         advice->expected,
         "a view that the caller keeps (memstore_get_view) saves the lookups; loader.refresh_after "
