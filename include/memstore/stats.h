@@ -22,9 +22,11 @@ typedef struct memstore_stats {
     uint64_t hits;      /**< reads that found a live entry */
     /** reads that found none; a read refused with BUFFER_TOO_SMALL counts as neither */
     uint64_t misses;
-    uint64_t sets;    /**< entries stored by any writing call, new and overwritten */
+    /** entries stored by any writing call, by loads and from snapshots, new and overwritten */
+    uint64_t sets;
     uint64_t updates; /**< those of `sets` that replaced a live entry */
-    /** live entries removed by delete, delete_many, batches and delete_by_pattern */
+    /** live entries removed by delete, delete_many, batches and delete_by_pattern, because a loader said that
+     * there is no such key, and by a memstore_load() that failed, of what it had stored */
     uint64_t deletes;
     uint64_t evictions;            /**< live entries removed to make room */
     uint64_t expirations;          /**< entries removed because their time was over */
