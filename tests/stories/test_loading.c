@@ -887,7 +887,28 @@ Test(loading, a_ttl_that_is_not_accepted_is_the_loaders_mistake)
 
     assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_INVALID_TTL);
     cr_assert_eq(row.released, 1);
+    const memstore_stats stats = test_stats(store);
+    cr_assert(stats.loads == 1 && stats.loads_bypassed == 1 && stats.sets == 0);
     memstore_destroy(store);
+}
+
+Test(loading, values_that_the_store_cannot_take_are_counted_whatever_callers_get)
+{
+    static const char *const settings[] = {"loader.on_store_error=bypass",
+                                           "loader.on_store_error=fail"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(settings); i++) {
+        memstore *store = test_open("maintenance=manual", "max_entry_size=20", settings[i], NULL);
+        struct row row = {.value = "a value that is larger than an entry may be"};
+        memstore_view view;
+
+        assert_status(get_or_load(store, "key", &row, &view),
+                      i == 0 ? MEMSTORE_OK : MEMSTORE_ERR_ENTRY_TOO_LARGE);
+        memstore_view_release(&view);
+        const memstore_stats stats = test_stats(store);
+        cr_assert(stats.loads == 1 && stats.loads_bypassed == 1 && stats.rejected_too_large == 1);
+        memstore_destroy(store);
+    }
 }
 
 Test(loading, where_views_are_bounded_loaded_ones_count_too)
