@@ -1430,6 +1430,36 @@ static void write_beside(void *store)
     assert_ok(test_set(store, "beside", "value", 0));
 }
 
+/* Whoever has the only place of a writer keeps it: nothing can be looked for, stored or removed. */
+Test(loading, a_load_without_a_place_is_one_refused_write_and_none_when_it_has_nothing_to_write)
+{
+    static const struct {
+        struct row row;
+        int status;
+        uint64_t refused;
+    } cases[] = {
+        {{.value = "row"}, MEMSTORE_OK, 1},
+        {{.value = NULL}, MEMSTORE_ERR_KEY_NOT_FOUND, 1},
+        {{.fails = true}, MEMSTORE_ERR_LOADER_FAILED, 0},
+    };
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_writers=1",
+                                "performance.lock_timeout=10ms", "loader.max_stale=1m", NULL);
+
+    test_stop_at(MS_POINT_ENTRY_WRITTEN, write_beside, store);
+    for (size_t i = 0; i < TEST_COUNT_OF(cases); i++) {
+        struct row row = {.value = cases[i].row.value, .fails = cases[i].row.fails};
+        memstore_view view;
+
+        assert_ok(memstore_reset_stats(store));
+        assert_status(get_or_load(store, "key", &row, &view), cases[i].status);
+        memstore_view_release(&view);
+        cr_expect_eq(test_stats(store).rejected_timeout, cases[i].refused, "case %zu: %u", i,
+                     (unsigned)test_stats(store).rejected_timeout);
+    }
+    test_let_go();
+    memstore_destroy(store);
+}
+
 /* A lease of a key that is missed is asked for, and then a load: what his bound cut short is his alone. */
 static void expect_load_after_lease_was_given_up(const char *on_store_error)
 {
