@@ -350,6 +350,7 @@ int64_t ms_monitor_when(memstore *store, int64_t now_us)
     if (!ms_setting_of(&store->settings, enable_metrics))
         return INT64_MAX;
     const int64_t left = ms_load_relaxed(&store->monitor.began_ms) +
+    judge_breakers(store);
                          ms_setting_of(&store->settings, metrics_interval) - ms_clock_exact_ms();
     return left > 0 ? now_us + left * 1000 : now_us;
 }

@@ -1638,10 +1638,26 @@ Test(loading_policy, the_alert_goes_when_breakers_are_switched_off)
     assert_ok(memstore_get_rates(store, &rates));
     cr_assert_eq(rates.alerts, MEMSTORE_ALERT_BREAKER);
     assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "0"));
-    test_clock_advance(3600 * 1000);
-    assert_ok(memstore_maintain(store, 0));
     assert_ok(memstore_get_rates(store, &rates));
     cr_assert(rates.alerts == 0 && rates.alerts_raised == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_goes_when_breakers_are_switched_off_without_windows)
+{
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "monitoring.enable_metrics=false", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_subscription *alerts;
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    assert_fails(store, &source);
+    expect_breaker(alerts, 1, true);
+    assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "0"));
+    expect_breaker(alerts, 0, false);
+    assert_status(memstore_subscription_next(alerts, 0, &event), MEMSTORE_ERR_LOCK_TIMEOUT);
+    memstore_subscription_close(alerts);
     memstore_destroy(store);
 }
 
