@@ -44,9 +44,9 @@ void ms_monitor_look(memstore *store);
 void ms_monitor_reconfigured(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
-/* A breaker has changed: told in the log and to subscribers, and the alert raised or cleared. No lock
- * held. */
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
+/* A loader's breaker has changed: told in the log and to subscribers, and the alert raised or cleared, unless it has
+ * changed again since. No lock held. */
+void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change);
 /* What an alert is called; NULL = there is none. */
 const char *ms_monitor_alert_name(uint64_t alert);
 /* OK, or UNSUPPORTED when no windows are kept. */
