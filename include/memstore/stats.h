@@ -209,7 +209,8 @@ typedef struct memstore_rates {
     uint64_t alerts;        /**< what is over its threshold now: bits of memstore_alert */
     uint64_t alerts_raised; /**< how often that happened since the store was opened */
     /** the share of the window's writes that found no free memory and reclaimed some themselves, or
-     * were refused for want of it; 0 when nothing was written */
+     * were refused for want of it, 1 at most; 0 when none was. Writes that a condition refused are not among
+     * the window's writes, but what they reclaimed is. */
     double reclaim_pressure;
     double load_failure_rate; /**< the share of the window's loads that failed; 0 without loads */
     /** the share of the limit in segments that views held when the window ended; 0 when
