@@ -92,7 +92,7 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
         advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
         "%%, adaptive %.1f %%%s",
-        pattern->sampled, ms_percent(pattern->policies[MS_MINI_LRU]),
+        pattern->sampled_reads, ms_percent(pattern->policies[MS_MINI_LRU]),
         ms_percent(pattern->policies[MS_MINI_FIFO]), ms_percent(pattern->policies[MS_MINI_S3FIFO]),
         ms_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     MS_SAY(advice->current, "%s", findings->settings.eviction);
@@ -125,32 +125,44 @@ static void judge_read_once(const struct ms_findings *findings, struct ms_advice
 
 /* ---- Keys, sizes, shards ---- */
 
-static double hot_share(const struct ms_findings_pattern *pattern, uint32_t i)
+/* Keys that are sure to get much of the reads, and by how much together: at least, and what may be more. */
+struct hot_keys {
+    uint32_t count;
+    double share, error;
+};
+
+static struct hot_keys sum_up_hot(const struct ms_findings_pattern *pattern)
 {
-    return ms_share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
+    struct hot_keys sum = {0};
+
+    for (uint32_t i = 0; i < pattern->hot_count; i++) {
+        const struct ms_hot_key *key = &pattern->hot[i];
+        const double share = ms_share(key->count - key->error, pattern->hot_noted);
+
+        if (share < 0.05)
+            continue;
+        sum.count++;
+        sum.share += share;
+        sum.error += ms_share(key->error, pattern->hot_noted);
+    }
+    return sum;
 }
 
 static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    double sum = 0;
-    uint32_t count = 0;
+    const struct hot_keys hot = sum_up_hot(pattern);
 
-    if (pattern->hot_noted < MS_ENOUGH_COUNTED)
+    if (pattern->hot_noted < MS_ENOUGH_COUNTED || hot.count == 0)
         return;
-    for (; count < pattern->hot_count && hot_share(pattern, count) >= 0.05; count++)
-        sum += hot_share(pattern, count);
-    if (count == 0)
-        return;
-    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_HOT_KEYS,
-                                             sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
+    struct ms_advice *advice = ms_advice_add(
+        list, MS_ADVICE_HOT_KEYS, hot.share >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
     MS_SAY(advice->what, "Few keys get much of the reads.");
     MS_SAY(advice->evidence,
-           "%u key%s get%s %.1f %% of reads, by %" PRIu64
-           " reads taken at random, less %.1f points at "
-           "most",
-           count, count == 1 ? "" : "s", count == 1 ? "s" : "", ms_percent(sum), pattern->hot_noted,
-           ms_percent(1.0 / MS_HOT_KEYS));
+           "%u key%s get%s %.1f %% of reads or up to %.1f points more, by %" PRIu64
+           " reads taken at random",
+           hot.count, hot.count == 1 ? "" : "s", hot.count == 1 ? "s" : "", ms_percent(hot.share),
+           ms_percent(hot.error), pattern->hot_noted);
     MS_SAY(
         advice->expected,
         "a view that the caller keeps (memstore_get_view) saves the lookups; loader.refresh_after "
@@ -285,11 +297,12 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const double lost = ms_share(pattern->missed, pattern->missed + pattern->sampled);
     const double ratio = findings->settings.sample_ratio;
-    const double wanted = pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+    const double wanted =
+        pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled_reads + 1);
     const uint32_t now = (uint32_t)(ratio * MILLION + 0.5);
     const uint32_t more = millionths_of(wanted < 1 ? wanted : 1), less = millionths_of(ratio / 4);
-    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && more > now &&
-                     pattern->references >= 10 * MS_ENOUGH_SAMPLED;
+    const bool few = pattern->is_tracked && pattern->sampled_reads < MS_ENOUGH_SAMPLED &&
+                     more > now && pattern->references >= 10 * MS_ENOUGH_SAMPLED;
 
     if (pattern->is_tracked && !few && (lost < 0.05 || less >= now))
         return;
@@ -305,7 +318,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     } else if (few) {
         MS_SAY(advice->what, "Too few keys are followed to tell much.");
         MS_SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
-               pattern->sampled, pattern->references);
+               pattern->sampled_reads, pattern->references);
         say_ratio(advice->suggested, sizeof advice->suggested, more);
         MS_SAY(advice->expected, "a curve within two points");
     } else {

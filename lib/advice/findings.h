@@ -28,6 +28,7 @@ struct ms_findings_settings {
     uint64_t least_limit, largest_limit; /* that the store can be given as it is now */
     int64_t default_ttl, min_ttl, max_ttl, life_window;
     uint32_t ttl_jitter;
+    bool reads_renew; /* TTLs */
     double sample_ratio;
 };
 
@@ -54,8 +55,10 @@ struct ms_findings_pattern {
     bool is_tracked;
     double ratio; /* of the keys, now */
     uint32_t followed;
-    uint64_t sampled, missed, references;
-    double miss_ratio; /* of the store, by the sample */
+    uint64_t sampled, sampled_reads; /* uses of followed keys, and reads among them */
+    uint64_t missed;                 /* uses that were lost */
+    uint64_t references;             /* reads of the store */
+    double miss_ratio;               /* of the store, by the sample */
     struct ms_point points[MS_FINDINGS_POINTS];
     uint32_t point_count, at_limit; /* which point is the limit there is */
     double policies[MS_MINI_POLICIES];
@@ -63,7 +66,7 @@ struct ms_findings_pattern {
     uint32_t hot_count;
     uint64_t hot_noted;
     double read_once;
-    struct ms_spread reuse_ages, ttls, late, hit_sizes;
+    struct ms_spread reuse_ages, ttls, late, hit_ages, idle_ages, hit_sizes;
 };
 
 /* Entries by TTL: class 0 never expires, others have those from so many milliseconds on. */

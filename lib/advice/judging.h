@@ -11,7 +11,7 @@
 /* What less than this is not worth a change: a point is a hundredth of the reads. */
 #define MS_WORTH 0.02
 #define MS_NO_LOSS 0.005
-/* Fewer references say too little. */
+/* Fewer reads in the sample say too little. */
 #define MS_ENOUGH_SAMPLED 1000
 #define MS_ENOUGH_COUNTED 100
 
@@ -41,7 +41,7 @@ static inline double ms_share(uint64_t part, uint64_t all)
 
 static inline bool ms_findings_are_enough(const struct ms_findings *findings)
 {
-    return findings->pattern.is_tracked && findings->pattern.sampled >= MS_ENOUGH_SAMPLED;
+    return findings->pattern.is_tracked && findings->pattern.sampled_reads >= MS_ENOUGH_SAMPLED;
 }
 
 /* ---- memory_advice.c, ttl_advice.c: each adds what the findings deserve ---- */

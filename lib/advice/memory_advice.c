@@ -55,7 +55,7 @@ static void say_misses(const struct ms_findings_pattern *pattern, const struct m
            "by the reuse distances of %" PRIu64
            " references, %.1f %% of reads miss with %.1f MB and "
            "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           pattern->sampled_reads, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
            ms_percent(other->miss_ratio), (double)other->bytes / 1e6);
 }
 

@@ -79,6 +79,37 @@ static void note_late(struct ms_pattern *pattern, uint32_t key, const struct ms_
     on_drop(pattern, key);
 }
 
+/* Whether the entry that a key is known to have is the one that is hit: what had expired was written or given
+ * another TTL when nobody saw it. */
+static bool is_known(const struct ms_followed *followed, bool expired)
+{
+    return followed->size != 0 && followed->written_ms != 0 && !expired;
+}
+
+/* How old the entry is that was hit. */
+static void note_hit(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read,
+                     bool expired)
+{
+    const struct ms_followed *followed = &pattern->reuse.keys[key];
+    const struct ms_mini_key *kept = &pattern->keys[key];
+    const double weight = pattern->reuse.weight;
+    const bool known = is_known(followed, expired), was_read = followed->reads != 0;
+    const uint64_t age = known ? span(followed->written_ms, read->now_ms) : UINT64_MAX;
+    const uint64_t unread =
+        was_read ? span(kept->used_ms, read->now_ms - pattern->passed_ms) : UINT64_MAX;
+
+    if (known && kept->expires_ms == 0)
+        return;
+    if (known)
+        ms_spread_count(&pattern->hit_ages, age, weight);
+    else
+        pattern->hit_ages.total += weight;
+    if (known || was_read)
+        ms_spread_count(&pattern->idle_ages, age < unread ? age : unread, weight);
+    else
+        pattern->idle_ages.total += weight;
+}
+
 static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
@@ -88,10 +119,13 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const bool is_gone = expired && read->size == 0;
     const int64_t followed_ms = read->now_ms - pattern->passed_ms;
 
-    if (read->size != 0)
+    pattern->reads++;
+    if (read->size != 0) {
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
-    else
+        note_hit(pattern, key, read, expired);
+    } else {
         pattern->misses += weight;
+    }
     if (followed->reads != 0)
         ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, followed_ms), weight);
     if (is_gone && followed->size != 0)
@@ -103,8 +137,11 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->was_missed = read->size == 0;
     kept->used_ms = followed_ms;
-    if (expired)
+    if (expired) {
         kept->expires_ms = 0;
+        if (followed->size != 0)
+            followed->written_ms = 0;
+    }
 }
 
 static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires_ms)
@@ -115,8 +152,13 @@ static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires
 static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
+    /* A write that leaves the expiry as it is, as increments do, begins no TTL. */
+    const bool goes_on = is_known(followed, false) && write->expires_ms != INT64_MAX &&
+                         write->expires_ms == pattern->keys[key].expires_ms;
 
     ms_reuse_touch(&pattern->reuse, key, write->size);
+    if (!goes_on)
+        followed->written_ms = write->now_ms;
     for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
     followed->was_missed = false;
@@ -182,8 +224,10 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->reuse_ages, 0, sizeof pattern->reuse_ages);
     memset(&pattern->ttls, 0, sizeof pattern->ttls);
     memset(&pattern->late, 0, sizeof pattern->late);
+    memset(&pattern->hit_ages, 0, sizeof pattern->hit_ages);
+    memset(&pattern->idle_ages, 0, sizeof pattern->idle_ages);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
-    pattern->sampled = 0;
+    pattern->sampled = pattern->reads = 0;
     pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.numbers; key++)

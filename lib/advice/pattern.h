@@ -40,12 +40,16 @@ struct ms_pattern {
     struct ms_hot hot;
     uint64_t cache_bytes; /* entries of so many bytes fit the cache */
     uint64_t scaled_for;  /* the threshold for which the miniatures have their size */
-    uint64_t sampled;     /* references of followed keys */
+    uint64_t sampled;     /* whatever was done with followed keys */
+    uint64_t reads;       /* of them */
     int64_t passed_ms;    /* in pauses */
     double misses;        /* reads of followed keys that missed in the store, weighted */
     /* Milliseconds: between reads of a key; from a write to the expiry asked for; from an expiry to
      * the read that came after it. */
     struct ms_spread reuse_ages, ttls, late;
+    /* Likewise, of hits on entries that expire: since the entry was written, and since it was written or read. In
+     * the totals alone are those of which it is not known. */
+    struct ms_spread hit_ages, idle_ages;
     /* Reads that hit, by the entry's size. */
     struct ms_spread hit_sizes;
 };

@@ -172,6 +172,8 @@ static void put_pattern(struct ms_text *out, const struct ms_findings_pattern *p
     put_spread(out, "reuse_ages", &pattern->reuse_ages);
     put_spread(out, "ttls_given", &pattern->ttls);
     put_spread(out, "late_reads", &pattern->late);
+    put_spread(out, "hit_ages", &pattern->hit_ages);
+    put_spread(out, "idle_ages", &pattern->idle_ages);
     put_spread(out, "hit_sizes", &pattern->hit_sizes);
 }
 

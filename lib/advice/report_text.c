@@ -131,6 +131,8 @@ static void put_pattern(struct ms_text *out, const struct ms_findings_pattern *p
     put_spread(out, "Time between reads of a key", "ms", &pattern->reuse_ages);
     put_spread(out, "TTLs given", "ms", &pattern->ttls);
     put_spread(out, "Time from an expiry to the read that came too late", "ms", &pattern->late);
+    put_spread(out, "Time from the write of an entry that expires to a hit", "ms",
+               &pattern->hit_ages);
 }
 
 void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,

@@ -322,12 +322,15 @@ void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
     /* What is referenced once more is where it is to be. */
     if (followed->size == size && followed->slot + 1 == reuse->next_slot && size != 0)
         return;
+    const bool was_absent = followed->slot == MS_REUSE_NONE;
     take_out(reuse, followed);
     followed->size = size;
     if (size == 0) {
         list_absent(reuse, key);
         return;
     }
+    if (was_absent)
+        followed->written_ms = 0;
     if (ms_unlikely(reuse->next_slot == slot_count(reuse)))
         renumber(reuse);
     fill_slot(reuse, followed, key, reuse->next_slot++);

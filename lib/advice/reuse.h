@@ -38,14 +38,21 @@
 
 struct ms_followed {
     uint64_t hash;
-    uint32_t slot;  /* MS_REUSE_NONE = none was taken yet */
-    uint32_t size;  /* of its entry; 0 = there is none */
-    uint32_t reads; /* of it */
-    /* Where it is listed, the numbers + 1 of those beside it. */
-    uint32_t older, newer;
+    uint32_t slot;   /* MS_REUSE_NONE = none was taken yet */
+    uint32_t size;   /* of its entry; 0 = there is none */
+    uint32_t reads;  /* of it */
     bool is_used;    /* this struct is */
     bool was_missed; /* by the last read, and not written since; the pattern's (pattern.h) */
+    union {
+        /* Without an entry: where it is listed, the numbers + 1 of those beside it. */
+        struct {
+            uint32_t older, newer;
+        };
+        /* With one: when it was written; 0 = that was not seen. The pattern's, but forgotten with the entry. */
+        int64_t written_ms;
+    };
 };
+_Static_assert(sizeof(struct ms_followed) == 32, "two to a cache line");
 
 struct ms_reuse {
     uint32_t capacity; /* keys; a power of two */

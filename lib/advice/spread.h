@@ -37,7 +37,8 @@ static inline void ms_spread_add(struct ms_spread *spread, uint64_t n, double we
     spread->sums[ms_spread_count(spread, n, weight)] += sum;
 }
 
-/* The power of two below which `share` of what was counted is; 0 when nothing was. */
+/* The power of two below which `share` of what was counted is; 0 when nothing was, or too much is in the total
+ * alone. */
 static inline uint64_t ms_spread_below(const struct ms_spread *spread, double share)
 {
     double below = 0;

@@ -151,14 +151,11 @@ enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t
     return change;
 }
 
-struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
-                                          const struct ms_breaker_rule *rule, int64_t now)
+static struct ms_breakers_sum sum_up_locked(const struct ms_breakers *breakers,
+                                            const struct ms_breaker_rule *rule, int64_t now)
 {
     struct ms_breakers_sum sum = {0};
 
-    if (rule->failures == 0)
-        return sum;
-    ms_mutex_lock(&breakers->lock);
     for (int i = 0; i < MS_BREAKERS; i++) {
         const struct ms_breaker *breaker = &breakers->table[i];
 
@@ -167,6 +164,43 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
         sum.open++;
         sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;
     }
+    return sum;
+}
+
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now)
+{
+    if (rule->failures == 0)
+        return (struct ms_breakers_sum){0};
+    ms_mutex_lock(&breakers->lock);
+    const struct ms_breakers_sum sum = sum_up_locked(breakers, rule, now);
     ms_mutex_unlock(&breakers->lock);
     return sum;
+}
+
+static enum ms_breaker_state state_after(enum ms_breaker_change change)
+{
+    switch (change) {
+    case MS_BREAKER_OPENS:
+    case MS_BREAKER_REOPENS:
+        return MS_BREAKER_OPEN;
+    case MS_BREAKER_HALF_OPENS:
+        return MS_BREAKER_HALF_OPEN;
+    case MS_BREAKER_STAYS:
+    case MS_BREAKER_CLOSES:
+        break;
+    }
+    return MS_BREAKER_CLOSED;
+}
+
+bool ms_breakers_stand(struct ms_breakers *breakers, uint64_t loader, enum ms_breaker_change change,
+                       const struct ms_breaker_rule *rule, int64_t now, struct ms_breakers_sum *sum)
+{
+    ms_mutex_lock(&breakers->lock);
+    const struct ms_breaker *breaker = find_locked(breakers, loader);
+    const bool stands =
+        (breaker != NULL ? breaker->state : MS_BREAKER_CLOSED) == state_after(change);
+    *sum = rule->failures != 0 ? sum_up_locked(breakers, rule, now) : (struct ms_breakers_sum){0};
+    ms_mutex_unlock(&breakers->lock);
+    return stands;
 }

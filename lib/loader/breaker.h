@@ -76,5 +76,10 @@ struct ms_breakers_sum {
 };
 struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
                                           const struct ms_breaker_rule *rule, int64_t now);
+/* Whether a loader's breaker is as a change has left it, and not as a later one has; with the same sum, of the
+ * same moment. */
+bool ms_breakers_stand(struct ms_breakers *breakers, uint64_t loader, enum ms_breaker_change change,
+                       const struct ms_breaker_rule *rule, int64_t now,
+                       struct ms_breakers_sum *sum);
 
 #endif

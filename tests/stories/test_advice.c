@@ -239,6 +239,20 @@ Test(advice, less_memory_is_advised_where_it_would_do)
     memstore_destroy(store);
 }
 
+/* Writes are no references: what is only being filled tells nothing of misses. */
+Test(advice, less_memory_is_not_advised_where_hardly_anything_was_read)
+{
+    memstore *store = test_open(FOLLOWED, NULL);
+
+    for (uint64_t i = 0; i < 5000; i++)
+        put(store, i, 100, 0);
+    assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    for (uint64_t i = 0; i < 20; i++)
+        cr_assert(use(store, i, 100, 0));
+    assert_not_advised(store, MEMSTORE_ADVICE_LESS_MEMORY);
+    memstore_destroy(store);
+}
+
 Test(advice, less_memory_is_not_advised_where_all_of_it_is_used)
 {
     memstore *store = test_open("performance.memory_limit=1MB", "shards=4", FOLLOWED, NULL);
@@ -283,7 +297,7 @@ Test(advice, less_memory_is_enough_for_what_a_store_without_eviction_holds)
     /* Most of it is never read. */
     for (uint64_t key = 0; key < 60000; key++)
         put(store, 1000 + key, 100, 0);
-    for (uint64_t key = 0; key < 2000; key++)
+    for (uint64_t key = 0; key < 20000; key++)
         use(store, key % 100, 10, 0);
     const struct heard heard = ask(store);
     const int at = find(&heard, MEMSTORE_ADVICE_LESS_MEMORY);
@@ -551,7 +565,117 @@ Test(advice, a_shorter_ttl_is_advised_within_the_bounds_there_are)
     }
 }
 
-/* Reads of a key are as far from each other as its life is long, or there are none. */
+/* However soon after each other the reads of a key come: the last are half an hour after the write. */
+Test(advice, a_shorter_ttl_is_long_enough_for_hits_long_after_the_write)
+{
+    memstore *store = open_manual("1h", "1");
+
+    for (uint64_t i = 0; i < 4000; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    for (int half_hours = 0; half_hours < 2; half_hours++) {
+        for (uint64_t i = 0; i < 4000 * 50; i++) {
+            if (i / 50 % 4 == 0)
+                cr_assert(use(store, i / 50, 100, MEMSTORE_TTL_DEFAULT));
+        }
+        test_clock_advance(1800 * 1000);
+    }
+    test_clock_advance(1000 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+    struct heard heard = ask(store);
+    const int i = find(&heard, MEMSTORE_ADVICE_TTL_TOO_LONG);
+    cr_assert_geq(i, 0);
+    /* Half of the hits come 1800 s after the write: 2097 s are enough. */
+    cr_assert_str_eq(heard.setting[i], "ttl.default_ttl");
+    cr_assert_str_eq(heard.suggested[i], "2097s");
+    cr_assert(strstr(heard.evidence[i], "99 % of hits come within 2097s of the write") != NULL,
+              "%s", heard.evidence[i]);
+    memstore_destroy(store);
+}
+
+/* Half of the entries are read all their life. */
+Test(advice, a_shorter_ttl_is_not_named_where_it_would_end_hits)
+{
+    memstore *store = open_manual("1h", "1");
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 400; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    for (int seconds = 0; seconds < 3600; seconds += 10) {
+        for (uint64_t i = 0; i < 200; i++)
+            cr_assert(use(store, i, 100, MEMSTORE_TTL_DEFAULT));
+        test_clock_advance(10 * 1000);
+    }
+    assert_ok(memstore_maintain(store, 0));
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "");
+    memstore_destroy(store);
+}
+
+/* A TTL that begins anew with each read is to last from one to the next, and from the write to the first. */
+Test(advice, a_shorter_ttl_that_reads_renew_is_long_enough_between_them)
+{
+    static const struct {
+        int64_t first_ms;
+        const char *suggested;
+    } cases[] = {{4000, "4096ms"}, {100000, "131s"}};
+
+    for (size_t c = 0; c < TEST_COUNT_OF(cases); c++) {
+        memstore *store = open_with_ttls("ttl.default_ttl=1h", "ttl.mode=access", NULL);
+        struct heard heard;
+
+        for (uint64_t i = 0; i < 2000; i++)
+            put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+        test_clock_advance(cases[c].first_ms);
+        for (int round = 0; round < 10; round++) {
+            for (uint64_t i = 0; i < 200; i++)
+                cr_assert(use(store, i, 100, MEMSTORE_TTL_DEFAULT));
+            test_clock_advance(4000);
+        }
+        test_clock_advance(3700 * 1000);
+        assert_ok(memstore_maintain(store, 0));
+        const int i =
+            assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "ttl.default_ttl");
+        cr_assert_str_eq(heard.suggested[i], cases[c].suggested);
+        memstore_destroy(store);
+    }
+}
+
+Test(advice, a_shorter_ttl_is_not_named_by_few_reads)
+{
+    memstore *store = open_manual("1h", "0");
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 200; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    test_clock_advance(3700 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "1"));
+    put(store, 1000, 100, MEMSTORE_TTL_DEFAULT);
+    for (int i = 0; i < 2; i++)
+        cr_assert(use(store, 1000, 100, MEMSTORE_TTL_DEFAULT));
+    assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "");
+    memstore_destroy(store);
+}
+
+/* Whoever begins to follow keys has not seen when they were written. */
+Test(advice, a_shorter_ttl_is_not_named_by_hits_of_which_no_write_was_seen)
+{
+    memstore *store = open_manual("1h", "0");
+    struct heard heard;
+
+    for (uint64_t i = 0; i < 400; i++)
+        put(store, i, 100, MEMSTORE_TTL_DEFAULT);
+    test_clock_advance(1800 * 1000);
+    assert_ok(memstore_reconfigure(store, "monitoring.access_sample_ratio", "1"));
+    for (uint64_t i = 0; i < 2000; i++)
+        cr_assert(use(store, i % 200, 100, MEMSTORE_TTL_DEFAULT));
+    test_clock_advance(1900 * 1000);
+    assert_ok(memstore_maintain(store, 0));
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_LONG, "");
+    cr_assert(strstr(heard.evidence[i], "of 100.0 % of hits") != NULL, "%s", heard.evidence[i]);
+    memstore_destroy(store);
+}
+
+/* Half of the reads come when the entry has expired. */
 Test(advice, no_setting_is_named_where_no_shorter_ttl_would_do)
 {
     memstore *store = open_with_ttls("ttl.default_ttl=1h", "life_window=3s", NULL);

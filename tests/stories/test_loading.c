@@ -887,7 +887,28 @@ Test(loading, a_ttl_that_is_not_accepted_is_the_loaders_mistake)
 
     assert_status(get_or_load(store, "key", &row, &view), MEMSTORE_ERR_INVALID_TTL);
     cr_assert_eq(row.released, 1);
+    const memstore_stats stats = test_stats(store);
+    cr_assert(stats.loads == 1 && stats.loads_bypassed == 1 && stats.sets == 0);
     memstore_destroy(store);
+}
+
+Test(loading, values_that_the_store_cannot_take_are_counted_whatever_callers_get)
+{
+    static const char *const settings[] = {"loader.on_store_error=bypass",
+                                           "loader.on_store_error=fail"};
+
+    for (size_t i = 0; i < TEST_COUNT_OF(settings); i++) {
+        memstore *store = test_open("maintenance=manual", "max_entry_size=20", settings[i], NULL);
+        struct row row = {.value = "a value that is larger than an entry may be"};
+        memstore_view view;
+
+        assert_status(get_or_load(store, "key", &row, &view),
+                      i == 0 ? MEMSTORE_OK : MEMSTORE_ERR_ENTRY_TOO_LARGE);
+        memstore_view_release(&view);
+        const memstore_stats stats = test_stats(store);
+        cr_assert(stats.loads == 1 && stats.loads_bypassed == 1 && stats.rejected_too_large == 1);
+        memstore_destroy(store);
+    }
 }
 
 Test(loading, where_views_are_bounded_loaded_ones_count_too)
@@ -1407,6 +1428,36 @@ static void *acquire_impatiently(void *context)
 static void write_beside(void *store)
 {
     assert_ok(test_set(store, "beside", "value", 0));
+}
+
+/* Whoever has the only place of a writer keeps it: nothing can be looked for, stored or removed. */
+Test(loading, a_load_without_a_place_is_one_refused_write_and_none_when_it_has_nothing_to_write)
+{
+    static const struct {
+        struct row row;
+        int status;
+        uint64_t refused;
+    } cases[] = {
+        {{.value = "row"}, MEMSTORE_OK, 1},
+        {{.value = NULL}, MEMSTORE_ERR_KEY_NOT_FOUND, 1},
+        {{.fails = true}, MEMSTORE_ERR_LOADER_FAILED, 0},
+    };
+    memstore *store = test_open("maintenance=manual", "performance.max_concurrent_writers=1",
+                                "performance.lock_timeout=10ms", "loader.max_stale=1m", NULL);
+
+    test_stop_at(MS_POINT_ENTRY_WRITTEN, write_beside, store);
+    for (size_t i = 0; i < TEST_COUNT_OF(cases); i++) {
+        struct row row = {.value = cases[i].row.value, .fails = cases[i].row.fails};
+        memstore_view view;
+
+        assert_ok(memstore_reset_stats(store));
+        assert_status(get_or_load(store, "key", &row, &view), cases[i].status);
+        memstore_view_release(&view);
+        cr_expect_eq(test_stats(store).rejected_timeout, cases[i].refused, "case %zu: %u", i,
+                     (unsigned)test_stats(store).rejected_timeout);
+    }
+    test_let_go();
+    memstore_destroy(store);
 }
 
 /* A lease of a key that is missed is asked for, and then a load: what his bound cut short is his alone. */

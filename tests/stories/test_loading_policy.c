@@ -2,6 +2,7 @@
 /* When loaders fail, and before they have to: old values refreshed, expired ones served, breakers, and
  * what loads may take. */
 #include "platform/wait.h"
+#include "store/load.h"
 #include "store/store.h"
 #include "support/await.h"
 #include "support/clock.h"
@@ -1638,10 +1639,49 @@ Test(loading_policy, the_alert_goes_when_breakers_are_switched_off)
     assert_ok(memstore_get_rates(store, &rates));
     cr_assert_eq(rates.alerts, MEMSTORE_ALERT_BREAKER);
     assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "0"));
-    test_clock_advance(3600 * 1000);
-    assert_ok(memstore_maintain(store, 0));
     assert_ok(memstore_get_rates(store, &rates));
     cr_assert(rates.alerts == 0 && rates.alerts_raised == 1);
+    memstore_destroy(store);
+}
+
+Test(loading_policy, the_alert_goes_when_breakers_are_switched_off_without_windows)
+{
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1",
+                                "monitoring.enable_metrics=false", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    memstore_subscription *alerts;
+    memstore_event event = {.struct_size = sizeof event};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    assert_fails(store, &source);
+    expect_breaker(alerts, 1, true);
+    assert_ok(memstore_reconfigure(store, "loader.breaker_failures", "0"));
+    expect_breaker(alerts, 0, false);
+    assert_status(memstore_subscription_next(alerts, 0, &event), MEMSTORE_ERR_LOCK_TIMEOUT);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
+/* Whoever has changed a breaker may come to tell it after another has changed it again, and has told that. */
+Test(loading_policy, a_change_of_a_breaker_that_another_has_overtaken_is_not_told)
+{
+    memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1", NULL);
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    memstore_subscription *alerts;
+    memstore_event event = {.struct_size = sizeof event};
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    const enum ms_breaker_change opens =
+        ms_breakers_failed(&store->breakers, 1, &rule, ms_clock_exact_ms());
+    cr_assert_eq(opens, MS_BREAKER_OPENS);
+    ms_load_note_success(store, 1);
+    expect_breaker(alerts, 0, false);
+    ms_monitor_breaker(store, 1, opens);
+    assert_status(memstore_subscription_next(alerts, 0, &event), MEMSTORE_ERR_LOCK_TIMEOUT);
+    assert_ok(memstore_get_rates(store, &rates));
+    cr_assert(rates.alerts == 0 && rates.alerts_raised == 0);
+    memstore_subscription_close(alerts);
     memstore_destroy(store);
 }
 

@@ -702,8 +702,28 @@ Test(snapshots, a_load_that_is_stopped_takes_back_what_it_stored)
         assert_status(memstore_load(other, test_path("snapshot"), watch, &watching),
                       MEMSTORE_ERR_CANCELLED);
         cr_assert_eq(memstore_size(other), 0);
+        const memstore_stats stats = test_stats(other);
+        cr_assert_eq(stats.deletes, stats.sets);
+        cr_assert_eq(stats.sets != 0, phases[i] == MEMSTORE_PHASE_LOADING);
         memstore_destroy(other);
     }
+    memstore_destroy(store);
+}
+
+Test(snapshots, what_is_loaded_is_counted_as_stored)
+{
+    memstore *store = open_manual();
+
+    set_numbered(store, "key", 100);
+    const memstore_stats written = test_stats(store);
+    store = reopen(store, open_manual(), NULL);
+    const memstore_stats loaded = test_stats(store);
+    cr_assert_eq(loaded.sets, 100);
+    cr_assert_eq(loaded.updates, 0);
+    cr_assert_eq(loaded.written_bytes, written.written_bytes);
+    /* What is there is not stored again. */
+    assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(test_stats(store).sets, 100);
     memstore_destroy(store);
 }
 

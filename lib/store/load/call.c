@@ -228,13 +228,13 @@ bool ms_load_may_call(memstore *store, uint64_t loader)
     const bool may =
         ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
 
-    ms_monitor_breaker(store, change);
+    ms_monitor_breaker(store, loader, change);
     return may;
 }
 
 void ms_load_note_success(memstore *store, uint64_t loader)
 {
-    ms_monitor_breaker(store, ms_breakers_succeeded(&store->breakers, loader));
+    ms_monitor_breaker(store, loader, ms_breakers_succeeded(&store->breakers, loader));
 }
 
 void ms_load_note_failure(memstore *store, uint64_t loader)
@@ -245,7 +245,7 @@ void ms_load_note_failure(memstore *store, uint64_t loader)
 
     if (change == MS_BREAKER_OPENS)
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
-    ms_monitor_breaker(store, change);
+    ms_monitor_breaker(store, loader, change);
 }
 
 /* That a caller found no place says nothing about the loader. */

@@ -36,14 +36,16 @@ static bool find_locked(memstore *store, const struct ms_flight *flight, memstor
 }
 
 /* Begin to look at the key of a flight: its shard is locked. */
-static bool begin(memstore *store, const struct ms_flight *flight)
+static int begin(memstore *store, const struct ms_flight *flight)
 {
-    if (ms_writing_begin(store, flight->key, flight->key_size) != MEMSTORE_OK)
-        return false;
-    if (ms_store_lock_shard(store, flight->hash) == MEMSTORE_OK)
-        return true;
-    ms_writing_end(store);
-    return false;
+    int status = ms_writing_begin_to_look(store, flight->key, flight->key_size);
+
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_lock_shard(store, flight->hash);
+    if (status != MEMSTORE_OK)
+        ms_writing_end(store);
+    return status;
 }
 
 static void end(memstore *store, const struct ms_flight *flight)
@@ -55,7 +57,7 @@ static void end(memstore *store, const struct ms_flight *flight)
 static bool find(memstore *store, const struct ms_flight *flight, memstore_view *view)
 {
     if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
-        !begin(store, flight))
+        begin(store, flight) != MEMSTORE_OK)
         return false;
     const bool found = find_locked(store, flight, view);
     end(store, flight);
@@ -107,8 +109,12 @@ static void remove_locked(memstore *store, const struct ms_flight *flight)
  * fails. */
 bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
-    if (!begin(store, flight))
+    const int status = begin(store, flight);
+
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
         return false;
+    }
     remove_locked(store, flight);
     end(store, flight);
     return true;

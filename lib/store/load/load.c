@@ -108,7 +108,7 @@ static int recheck(memstore *store, const memstore_key *key, uint64_t hash, mems
 
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
 {
-    int status = ms_writing_begin(store, key->data, key->size);
+    int status = ms_writing_begin_to_look(store, key->data, key->size);
 
     *found = (memstore_view){0};
     if (status != MEMSTORE_OK)

@@ -126,14 +126,12 @@ static int store_value(struct ms_flight *flight, memstore *store, const memstore
 static int value_for_callers(memstore *store, int stored, const memstore_load_value *value,
                              memstore_view *view)
 {
-    const bool overtaken = stored == MEMSTORE_ERR_VERSION_MISMATCH;
-
-    if (stored == MEMSTORE_OK || stored == MEMSTORE_ERR_INVALID_TTL)
+    if (stored == MEMSTORE_OK)
         return stored;
-    if (!overtaken) {
-        if (!ms_load_bypasses(store))
-            return stored;
+    if (stored != MEMSTORE_ERR_VERSION_MISMATCH) {
         ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
+        if (stored == MEMSTORE_ERR_INVALID_TTL || !ms_load_bypasses(store))
+            return stored;
     }
     return view->pin != NULL ? MEMSTORE_OK : ms_load_keep(store, value, stored, view);
 }

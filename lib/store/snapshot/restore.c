@@ -163,8 +163,7 @@ static int add(struct restoring *restoring, const struct ms_snapshot_entry *entr
         status = ms_store_try_write(store, &write, hash, &outcome);
     if (status != MEMSTORE_OK)
         return status;
-    if (outcome.replaced_expired)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    ms_store_count_stored(store, &outcome);
     restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
     return MEMSTORE_OK;
 }

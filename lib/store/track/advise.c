@@ -47,6 +47,7 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->max_ttl = ms_setting_of(settings, max_ttl);
     out->life_window = ms_setting_of(settings, life_window);
     out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
+    out->reads_renew = settings->ttl_mode == MS_TTL_MODE_ACCESS;
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
 
@@ -261,6 +262,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->ratio = 1 / pattern->reuse.weight;
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
+    out->sampled_reads = pattern->reads;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_track_reads_locked(store);
     /* Of all reads, as the curve has it: those of the sample are fewer or more than their share. */
@@ -274,6 +276,8 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->reuse_ages = pattern->reuse_ages;
     out->ttls = pattern->ttls;
     out->late = pattern->late;
+    out->hit_ages = pattern->hit_ages;
+    out->idle_ages = pattern->idle_ages;
     out->hit_sizes = pattern->hit_sizes;
 }
 

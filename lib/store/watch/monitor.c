@@ -265,22 +265,30 @@ static double openness_after(enum ms_breaker_change change)
     return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
 }
 
-/* Judged by what is open now, so that of two who come at once the last leaves it as it is. */
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
+static void tell_breaker_locked(memstore *store, enum ms_breaker_change change, uint32_t open)
 {
-    struct ms_monitor *monitor = &store->monitor;
-
-    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
-        return;
-    ms_mutex_lock(&monitor->lock);
-    const uint32_t open = open_breakers(store);
-    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
+    const bool was_raised = (store->monitor.alerts & MEMSTORE_ALERT_BREAKER) != 0;
+    const bool raised = open != 0;
     const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
+
     ms_tell_breaker(store, change, open);
     ms_notify_alert(store, &note);
     if (raised != was_raised)
         switch_alert(store, &note);
-    ms_mutex_unlock(&monitor->lock);
+}
+
+/* Of two who come at once the one whose change the other has overtaken tells nothing. */
+void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change)
+{
+    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    struct ms_breakers_sum sum;
+
+    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
+        return;
+    ms_mutex_lock(&store->monitor.lock);
+    if (ms_breakers_stand(&store->breakers, loader, change, &rule, ms_clock_exact_ms(), &sum))
+        tell_breaker_locked(store, change, sum.open);
+    ms_mutex_unlock(&store->monitor.lock);
 }
 
 /* ---- Windows ---- */
@@ -343,6 +351,7 @@ void ms_monitor_reconfigured(memstore *store)
     else if (!monitor->is_on)
         begin_windows_locked(store);
     monitor->is_on = is_on;
+    judge_breakers(store);
     ms_mutex_unlock(&monitor->lock);
 }
 

@@ -40,13 +40,13 @@ void ms_monitor_fini(struct ms_monitor *monitor);
 /* End the window if its time is over. No lock held that is not below the pool's. */
 void ms_monitor_look(memstore *store);
 /* `monitoring.enable_metrics` may have been switched off: what is raised is cleared. Or on: a window
- * begins. The same. */
+ * begins. In any case what breakers have raised goes by `loader.breaker_failures` as it is now. The same. */
 void ms_monitor_reconfigured(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
-/* A breaker has changed: told in the log and to subscribers, and the alert raised or cleared. No lock
- * held. */
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
+/* A loader's breaker has changed: told in the log and to subscribers, and the alert raised or cleared, unless it has
+ * changed again since. No lock held. */
+void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change);
 /* What an alert is called; NULL = there is none. */
 const char *ms_monitor_alert_name(uint64_t alert);
 /* OK, or UNSUPPORTED when no windows are kept. */

@@ -423,19 +423,26 @@ void ms_store_count_refusal(memstore *store, int status)
         ms_tell_no_room(store, status);
 }
 
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome)
 {
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return;
-    }
-    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_SETS, 1));
+    const uint64_t before = ms_count(&store->counters, MS_COUNT_SETS, 1);
+
     ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
     ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
     if (outcome->replaced_unread)
         ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
+    return before;
+}
+
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+{
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return;
+    }
+    ms_store_tick(store, ms_store_count_stored(store, outcome));
 }
 
 int ms_store_write(memstore *store, const struct ms_write *write)

@@ -71,6 +71,9 @@ int ms_store_write(memstore *store, const struct ms_write *write);
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome);
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
+/* Count an entry that was stored; returns how many the thread had counted before. Not for the policy, to which what a
+ * snapshot brings back is no use of the store. */
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome);
 void ms_store_count_refusal(memstore *store, int status);
 /* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
 int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);

@@ -5,12 +5,17 @@
 #include "store/write/write.h"
 
 /* Take a place, if the asynchronous writes before it are applied: `settled`. */
+static int try_place(memstore *store, int settled)
+{
+    if (settled == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
+        return ms_admission_enter_writer(store);
+    return settled;
+}
+
 static int take_place(memstore *store, int settled)
 {
-    int status = settled;
+    const int status = try_place(store, settled);
 
-    if (status == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
-        status = ms_admission_enter_writer(store);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
     return status;
@@ -26,6 +31,18 @@ void ms_writing_leave_place(memstore *store)
 int ms_writing_admit(memstore *store, const memstore_key *key)
 {
     return take_place(store, ms_combiner_settle(store, key));
+}
+
+int ms_writing_begin_to_look(memstore *store, const void *key, size_t key_size)
+{
+    int status = ms_store_enter(store);
+
+    if (status != MEMSTORE_OK || !ms_writing_waits(store))
+        return status;
+    status = try_place(store, ms_combiner_settle(store, &(memstore_key){key, key_size}));
+    if (status != MEMSTORE_OK)
+        ms_store_leave(store);
+    return status;
 }
 
 int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n)

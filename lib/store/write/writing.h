@@ -41,7 +41,9 @@ MS_ALWAYS_INLINE int ms_writing_begin(memstore *store, const void *key, size_t k
     return status;
 }
 
-/* The same for a batch, and for what may touch any key. */
+/* The same for who only looks at the key, or counts himself what is refused. */
+int ms_writing_begin_to_look(memstore *store, const void *key, size_t key_size);
+/* The same as ms_writing_begin() for a batch, and for what may touch any key. */
 int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n);
 int ms_writing_begin_all(memstore *store);
 

@@ -20,7 +20,11 @@ static struct ms_findings findings_of(const char *eviction)
                      .largest_limit = 256000000,
                      .sample_ratio = 0.01},
         .counts = {.evictions = 1000},
-        .pattern = {.is_tracked = true, .ratio = 0.01, .sampled = 2000, .references = 200000},
+        .pattern = {.is_tracked = true,
+                    .ratio = 0.01,
+                    .sampled = 2000,
+                    .sampled_reads = 2000,
+                    .references = 200000},
     };
 }
 
@@ -78,7 +82,7 @@ Test(advice, a_larger_share_of_keys_is_larger_than_the_one_there_is)
     struct ms_advice_list list;
 
     findings.settings.sample_ratio = findings.pattern.ratio = 0.00001;
-    findings.pattern.sampled = 20;
+    findings.pattern.sampled_reads = 20;
     findings.pattern.references = 2000000;
     ms_advise(&findings, &list);
     assert_is_ratio(find(&list, MS_ADVICE_TRACKING)->suggested, 0.00095);
@@ -131,6 +135,31 @@ Test(advice, adaptive_is_advised_for_keys_read_once_where_its_simulation_is_no_w
     ms_advise(&findings, &list);
     cr_assert_str_eq(find(&list, MS_ADVICE_EVICTION)->suggested, "s3fifo");
     cr_assert_null(find(&list, MS_ADVICE_READ_ONCE));
+}
+
+/* The key with the largest count may be one of those that hardly get any. */
+Test(advice, hot_keys_are_all_that_are_sure_to_get_much)
+{
+    struct ms_findings findings = findings_of("lru");
+    struct ms_advice_list list;
+
+    findings.pattern.hot_noted = 1000;
+    findings.pattern.hot_count = 3;
+    findings.pattern.hot[0] = (struct ms_hot_key){.count = 64, .error = 15};
+    findings.pattern.hot[1] = (struct ms_hot_key){.count = 63};
+    findings.pattern.hot[2] = (struct ms_hot_key){.count = 40};
+    ms_advise(&findings, &list);
+    const struct ms_advice *advice = find(&list, MS_ADVICE_HOT_KEYS);
+    cr_assert_not_null(advice);
+    cr_assert(strstr(advice->evidence, "1 key gets 6.3 % of reads or up to 0.0 points more") !=
+                  NULL,
+              "%s", advice->evidence);
+    findings.pattern.hot[0].count = 80;
+    ms_advise(&findings, &list);
+    advice = find(&list, MS_ADVICE_HOT_KEYS);
+    cr_assert(strstr(advice->evidence, "2 keys get 12.8 % of reads or up to 1.5 points more") !=
+                  NULL,
+              "%s", advice->evidence);
 }
 
 Test(advice, all_simulated_policies_are_in_the_text)

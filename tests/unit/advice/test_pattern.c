@@ -292,6 +292,61 @@ Test(pattern, tells_the_times_between_reads_and_of_ttls)
     free(memory);
 }
 
+static void expect_ages(const struct ms_spread *ages, double total, uint64_t ms, double count)
+{
+    cr_expect_float_eq(ages->total, total, 1e-9, "%f, not %f", ages->total, total);
+    cr_expect_float_eq(ages->counts[ms_spread_bucket(ms)], count, 1e-9, "of %d ms", (int)ms);
+}
+
+Test(pattern, tells_how_old_entries_are_when_they_are_hit)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_WRITE, 1, 10, 1000, 11000);
+    note(MS_REFERENCE_READ, 1, 10, 1300, 0);
+    expect_ages(&pattern.hit_ages, 1, 300, 1);
+    expect_ages(&pattern.idle_ages, 1, 300, 1);
+    /* With the expiry that it had: its TTL goes on. */
+    note(MS_REFERENCE_WRITE, 1, 10, 2000, 11000);
+    note(MS_REFERENCE_READ, 1, 10, 5300, 0);
+    expect_ages(&pattern.hit_ages, 2, 4300, 1);
+    expect_ages(&pattern.idle_ages, 2, 4000, 1);
+    note(MS_REFERENCE_WRITE, 1, 10, 5300, 15300);
+    note(MS_REFERENCE_READ, 1, 10, 6000, 0);
+    expect_ages(&pattern.hit_ages, 3, 700, 1);
+    free(memory);
+}
+
+Test(pattern, does_not_tell_how_old_entries_are_whose_write_it_has_not_seen)
+{
+    open_pattern(64, 1, 1000);
+    note(MS_REFERENCE_READ, 1, 10, 1000, 0);
+    expect_ages(&pattern.hit_ages, 1, 0, 0);
+    expect_ages(&pattern.idle_ages, 1, 0, 0);
+    /* It was read at least. */
+    note(MS_REFERENCE_READ, 1, 10, 1200, 0);
+    expect_ages(&pattern.hit_ages, 2, 200, 0);
+    expect_ages(&pattern.idle_ages, 2, 200, 1);
+    /* What should have expired is another, which nobody has seen to be written. */
+    note(MS_REFERENCE_WRITE, 1, 10, 2000, 3000);
+    note(MS_REFERENCE_READ, 1, 10, 12000, 0);
+    note(MS_REFERENCE_READ, 1, 10, 12000, 0);
+    expect_ages(&pattern.hit_ages, 4, 10000, 0);
+    /* Nor is one that comes back of the age of the one that was removed. */
+    note(MS_REFERENCE_WRITE, 1, 10, 13000, 23000);
+    note(MS_REFERENCE_DELETE, 1, 0, 13000, 0);
+    note(MS_REFERENCE_READ, 1, 10, 14000, 0);
+    expect_ages(&pattern.hit_ages, 5, 1000, 0);
+    /* What never expires does not matter. */
+    note(MS_REFERENCE_WRITE, 1, 10, 15000, INT64_MAX);
+    note(MS_REFERENCE_READ, 1, 10, 16000, 0);
+    expect_ages(&pattern.hit_ages, 5, 1000, 0);
+    cr_assert_eq(ms_spread_below(&pattern.hit_ages, 0.99), 0);
+    ms_pattern_forget(&pattern);
+    expect_ages(&pattern.hit_ages, 0, 200, 0);
+    expect_ages(&pattern.idle_ages, 0, 200, 0);
+    free(memory);
+}
+
 Test(pattern, takes_no_pause_for_time_between_reads)
 {
     open_pattern(64, 1, 1000);

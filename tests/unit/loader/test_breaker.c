@@ -145,6 +145,29 @@ Test(breaker, tells_each_of_its_changes_once)
     cr_assert(are_open(400, 0, 0));
 }
 
+static bool stands(uint64_t loader, enum ms_breaker_change made, int64_t now, uint32_t open)
+{
+    struct ms_breakers_sum sum;
+    const bool it_does = ms_breakers_stand(&breakers, loader, made, &rule, now, &sum);
+
+    cr_assert_eq(sum.open, open);
+    return it_does;
+}
+
+/* Whoever tells of a change later than it was made knows by this whether it has been overtaken. */
+Test(breaker, knows_whether_a_change_is_the_last)
+{
+    fail_times(1, 3, 0);
+    cr_assert(stands(1, MS_BREAKER_OPENS, 0, 1) && !stands(1, MS_BREAKER_CLOSES, 0, 1));
+    cr_assert(stands(2, MS_BREAKER_CLOSES, 0, 1) && !stands(2, MS_BREAKER_OPENS, 0, 1));
+    cr_assert(may(1, 100) && change == MS_BREAKER_HALF_OPENS);
+    cr_assert(stands(1, MS_BREAKER_HALF_OPENS, 100, 1) && !stands(1, MS_BREAKER_OPENS, 100, 1));
+    cr_assert_eq(fail(1, 110), MS_BREAKER_REOPENS);
+    cr_assert(stands(1, MS_BREAKER_REOPENS, 110, 1) && !stands(1, MS_BREAKER_HALF_OPENS, 110, 1));
+    cr_assert_eq(ms_breakers_succeeded(&breakers, 1), MS_BREAKER_CLOSES);
+    cr_assert(stands(1, MS_BREAKER_CLOSES, 110, 0) && !stands(1, MS_BREAKER_REOPENS, 110, 0));
+}
+
 Test(breaker, opens_by_a_threshold_that_was_lowered_below_its_failures)
 {
     const struct ms_breaker_rule lower = {.failures = 1, .open_ms = 100};

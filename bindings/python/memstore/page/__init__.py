@@ -151,6 +151,7 @@ def _histograms(figures: Mapping[str, Any]) -> Markup:
         ("ttls_left", "what is left of TTLs", _milliseconds),
         ("ttls_given", "TTLs given", _milliseconds),
         ("reuse_ages", "time between two reads of a key", _milliseconds),
+        ("hit_ages", "time from the write to a hit", _milliseconds),
         ("late_reads", "time from an expiry to the next read", _milliseconds),
     )
     cards = []
