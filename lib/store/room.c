@@ -370,16 +370,19 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted, uint64
                                      ms_budget_limit(&store->arena.budget);
 }
 
-/* Whoever has a bound of his own, or makes room for what there need not be, is rather refused. */
-static struct efforts begin_efforts(const memstore *store, int64_t deadline_us)
+/* When half of what the store allows a write to wait is over. Its deadline tells, whatever it has waited for before;
+ * but whoever has a bound of his own, or makes room for what there need not be, is rather refused. */
+static int64_t half_over(const memstore *store, int64_t deadline_us)
 {
     const int64_t allowed_us = ms_setting_of(&store->settings, lock_timeout) * 1000;
-    const int64_t since_us =
-        ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : ms_clock_real_us();
+    const bool is_his_own = deadline_us >= ms_wait_bound.until_us ||
+                            deadline_us >= ms_store_patience_us || ms_wait_is_stopped();
 
-    return (struct efforts){.deadline_us = deadline_us,
-                            .half_over_us =
-                                allowed_us == 0 ? INT64_MAX : since_us + allowed_us / 2};
+    if (allowed_us == 0)
+        return INT64_MAX;
+    if (ms_wait_bound.since_us != 0)
+        return ms_wait_bound.since_us + allowed_us / 2;
+    return is_his_own ? ms_clock_real_us() + allowed_us / 2 : deadline_us - allowed_us / 2;
 }
 
 /* Whether views hold so much that all of the rest would be evicted in vain. To look means to visit all segments,
@@ -446,7 +449,8 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, struc
 static int make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
-    struct efforts efforts = begin_efforts(store, deadline_us);
+    struct efforts efforts = {.deadline_us = deadline_us,
+                              .half_over_us = half_over(store, deadline_us)};
 
     if (ms_maintenance_is_me())
         return make_room_in_turn(store, wanted, &efforts, since);
