@@ -6,8 +6,8 @@
  * for each loading by itself, and what is noted is passed over.
  *
  *     bits       some keys share one, by their hash: what was done to a single key
- *     patterns   all keys were removed that match one
- *     all        all keys were removed
+ *     patterns   all keys were removed that match one, which is more than a key
+ *     all        all keys were removed, or those that match one pattern more than can be noted
  *
  * That keys share bits leaves some of the file out in vain: of a file of N entries, of whose bits K are set,
  * one in 16 N / K at most.

@@ -907,6 +907,49 @@ Test(snapshots, what_a_change_of_its_ttl_has_ended_meanwhile_is_not_loaded)
     memstore_destroy(store);
 }
 
+/* Patterns that match nothing of the file, given so often: one, different ones, and such as are keys. */
+#define OFTEN 1000
+
+static void delete_by_one(memstore *store)
+{
+    for (unsigned i = 0; i < OFTEN; i++)
+        assert_ok(memstore_delete_by_pattern(store, "zzz*", 4, NULL));
+}
+
+static void delete_by_many(memstore *store)
+{
+    char pattern[32];
+
+    for (unsigned i = 0; i < OFTEN; i++) {
+        const int size = snprintf(pattern, sizeof pattern, "zzz%u*", i);
+        assert_ok(memstore_delete_by_pattern(store, pattern, (size_t)size, NULL));
+    }
+}
+
+static void delete_by_keys(memstore *store)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < OFTEN * 10; i++) {
+        const int size = snprintf(key, sizeof key, "zzz/%u", i % 1000);
+        assert_ok(memstore_delete_by_pattern(store, key, (size_t)size, NULL));
+    }
+}
+
+Test(snapshots, what_many_patterns_do_not_match_is_loaded)
+{
+    void (*const acts[])(memstore *) = {delete_by_one, delete_by_many, delete_by_keys};
+    memstore_progress last;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(acts); i++) {
+        memstore *store = load_beside(open_manual(), acts[i], &last);
+
+        /* Keys share notes: a thousand of 65536. */
+        cr_expect_geq(last.stored, acts[i] == delete_by_keys ? KEYS - 10 : KEYS);
+        memstore_destroy(store);
+    }
+}
+
 static void clear(memstore *store)
 {
     assert_ok(memstore_clear(store));
