@@ -124,6 +124,18 @@ void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
         note(news, hash);
 }
 
+void ms_news_note_unlocked(memstore *store, uint64_t hash)
+{
+    struct ms_news_list *const list = &store->news;
+
+    ms_mutex_lock(&list->lock);
+    ms_news_note_wanted(list, hash);
+    ms_mutex_unlock(&list->lock);
+    /* NW-1 */
+    if (ms_store_lock_shard(store, hash) == MEMSTORE_OK)
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+}
+
 void ms_news_note_all(struct ms_news_list *list)
 {
     struct ms_news *news = ms_load_acquire(&list->first);

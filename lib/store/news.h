@@ -80,6 +80,10 @@ static inline void ms_news_note(struct ms_news_list *list, uint64_t hash)
         ms_news_note_wanted(list, hash);
 }
 
+/* The same of a key whose shard is not locked. That is passed through, but for no longer than the store allows a
+ * call to wait. */
+void ms_news_note_unlocked(memstore *store, uint64_t hash);
+
 /* All keys of a shard that is locked are removed, and of the others right after. */
 void ms_news_note_all(struct ms_news_list *list);
 /* All keys that match a pattern, which is valid, are about to be removed: OK or LOCK_TIMEOUT. */
