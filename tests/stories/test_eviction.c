@@ -2,8 +2,11 @@
 /* The ways of asking that are known to defeat one eviction policy or another, and what the default
  * makes of them. */
 #include "store/store.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+
+#include <pthread.h>
 
 #define LIMIT "performance.memory_limit=4MiB"
 #define VALUE 200
@@ -462,6 +465,56 @@ Test(eviction, what_is_used_is_kept_for_half_of_the_time_of_a_write)
     ms_testing_set_hook(take_long_once, &until);
     for (uint64_t key = UINT32_MAX; until == 0; key++)
         ask(store, key);
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_leq(moved_bytes(store) - before, ms_arena_segment_size(&store->arena));
+    memstore_destroy(store);
+}
+
+/* One who is first in line for so long while another stands behind. */
+struct first_in_line {
+    memstore *store;
+    int64_t until;
+    atomic_bool is_there, is_over;
+};
+
+static void take_long_with_one_behind(enum ms_testing_point point, void *context)
+{
+    struct first_in_line *first = context;
+
+    if (point != MS_POINT_RECLAIMING || first->until != 0)
+        return;
+    first->until = 1;
+    atomic_store(&first->is_there, true);
+    TEST_AWAIT(ms_load_relaxed(&first->store->room_line.state) >= MS_GATE_WAITER);
+    first->until = ms_clock_real_us() + 600000;
+    while (ms_clock_real_us() < first->until)
+        continue;
+    atomic_store(&first->is_over, true);
+}
+
+static void *write_as_first(void *context)
+{
+    struct first_in_line *first = context;
+
+    for (uint64_t key = (uint64_t)2 * UINT32_MAX; !atomic_load(&first->is_over); key++)
+        (void)memstore_set(first->store, &key, sizeof key, "value", 5, 0);
+    return NULL;
+}
+
+/* To stand in line is some of it. */
+Test(eviction, half_of_the_time_of_a_write_begins_when_it_begins_to_wait)
+{
+    memstore *store = read_all("eviction=adaptive");
+    const uint64_t before = moved_bytes(store);
+    struct first_in_line first = {.store = store};
+    pthread_t thread;
+
+    ms_testing_set_hook(take_long_with_one_behind, &first);
+    cr_assert_eq(pthread_create(&thread, NULL, write_as_first, &first), 0);
+    TEST_AWAIT(atomic_load(&first.is_there));
+    for (uint64_t key = UINT32_MAX; !atomic_load(&first.is_over); key++)
+        ask(store, key);
+    pthread_join(thread, NULL);
     ms_testing_set_hook(NULL, NULL);
     cr_assert_leq(moved_bytes(store) - before, ms_arena_segment_size(&store->arena));
     memstore_destroy(store);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The byte limit: it holds, it costs little, and who meets it is told. */
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/stopper.h"
 
 #include <inttypes.h>
 #include <memstore/loader.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -780,6 +782,61 @@ Test(limit, what_views_leave_no_room_for_evicts_little)
     assert_ok(memstore_set(store, "large", 5, value, 28 * MIB, 0));
     free(value);
     memstore_destroy(store);
+}
+
+struct large_write {
+    memstore *store;
+    const void *value;
+    size_t size;
+    int status;
+};
+
+static void *write_large(void *context)
+{
+    struct large_write *write = context;
+
+    write->status = memstore_set(write->store, "large", 5, write->value, write->size, 0);
+    return NULL;
+}
+
+/* What others ask for is to be had meanwhile, at the cost of what they write alone. */
+static void expect_that_others_write_meanwhile(const char *maintenance)
+{
+    memstore *store = test_open("performance.memory_limit=64MiB", "performance.lock_timeout=1m",
+                                maintenance, NULL);
+    unsigned char *value = test_bytes(28 * MIB, 5);
+    struct large_write large = {.store = store, .value = value, .size = 28 * MIB};
+    memstore_view views[2];
+    pthread_t thread;
+
+    for (uint64_t i = 0; i < 2; i++) {
+        const uint64_t key = 1000000 + i;
+        assert_ok(memstore_set(store, &key, sizeof key, value, 19 * MIB, 0));
+        assert_ok(memstore_get_view(store, &key, sizeof key, &views[i]));
+    }
+    fill(store, 0, 30000, 1000);
+    const uint64_t size = memstore_size(store), evictions = test_stats(store).evictions;
+    cr_assert_eq(pthread_create(&thread, NULL, write_large, &large), 0);
+    TEST_AWAIT(test_stats(store).evictions > evictions);
+    for (uint64_t key = 2000000; key < 2000400; key++) {
+        assert_ok(memstore_set(store, &key, sizeof key, "small", 5, 0));
+        test_sleep_ms(1);
+    }
+    fill(store, 3000000, 1000, 1000);
+    cr_assert_geq(memstore_size(store), size * 7 / 8, "%s: %" PRIu64 " of %" PRIu64 " are left",
+                  maintenance, memstore_size(store), size);
+    assert_status(memstore_has(store, "large", 5), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_view_release_many(views, 2);
+    pthread_join(thread, NULL);
+    assert_ok(large.status);
+    free(value);
+    memstore_destroy(store);
+}
+
+Test(limit, who_waits_for_views_keeps_nobody_from_writing)
+{
+    expect_that_others_write_meanwhile("maintenance=background");
+    expect_that_others_write_meanwhile("maintenance=manual");
 }
 
 Test(limit, large_entries_evict_and_are_evicted, .timeout = 120)

@@ -765,10 +765,13 @@ static memstore *load_beside(memstore *store, void (*act)(memstore *store), mems
 /* A database of one row, asked by a thread of its own. */
 static struct row {
     int result;
+    size_t size; /* 0 = that of "row" */
     atomic_uint calls;
     atomic_bool may_end;
     int status;
 } row;
+
+static const char large_row[2000];
 
 static int load_row(const void *key, size_t key_size, memstore_load_value *out, void *unused)
 {
@@ -777,8 +780,8 @@ static int load_row(const void *key, size_t key_size, memstore_load_value *out, 
     (void)unused;
     atomic_fetch_add(&row.calls, 1);
     TEST_AWAIT(atomic_load(&row.may_end));
-    out->value = "row";
-    out->value_size = 3;
+    out->value = row.size != 0 ? large_row : "row";
+    out->value_size = row.size != 0 ? row.size : 3;
     return row.result;
 }
 
@@ -841,6 +844,66 @@ Test(snapshots, what_is_known_not_to_exist_is_not_loaded)
 Test(snapshots, what_was_found_not_to_exist_meanwhile_is_not_loaded)
 {
     expect_known_not_to_exist(test_open("maintenance=manual", "loader.negative_ttl=0", NULL));
+}
+
+/* It is given to who asks for it, all the same. */
+Test(snapshots, what_was_loaded_from_elsewhere_and_is_too_large_is_newer)
+{
+    memstore_progress last;
+
+    row.size = sizeof large_row;
+    memstore *store =
+        load_beside(test_open("maintenance=manual", "max_entry_size=1kB", NULL), ask, &last);
+    assert_ok(row.status);
+    assert_holds(store, "key/0", NULL);
+    cr_assert_geq(last.stored, KEYS - 3);
+    memstore_destroy(store);
+}
+
+/* While the place for a writer is another's. */
+static void ask_without_place(memstore *store)
+{
+    cr_assert(ms_gate_try_enter(&store->admission.writers, 1));
+    ask(store);
+    ms_gate_leave(&store->admission.writers, 1);
+}
+
+/* The load is not noted, for which there is no memory, nor room to be made. */
+static void ask_without_memory(memstore *store)
+{
+    cr_assert(ms_gate_try_enter(&store->room_line, 1));
+    ms_testing_fail_memory(1, false);
+    ask(store);
+    ms_testing_fail_memory(0, false);
+    ms_gate_leave(&store->room_line, 1);
+}
+
+static void expect_newer_beside_the_store(int result, int status)
+{
+    void (*const acts[])(memstore *) = {ask_without_place, ask_without_memory};
+    memstore_progress last;
+
+    row.result = result;
+    for (size_t i = 0; i < TEST_COUNT_OF(acts); i++) {
+        memstore *store = test_open("maintenance=manual", "performance.max_concurrent_writers=1",
+                                    "performance.lock_timeout=0", "loader.negative_ttl=0", NULL);
+
+        load_beside(store, acts[i], &last);
+        cr_expect_eq(row.status, status, "%zu: %s", i, memstore_status_name(row.status));
+        cr_expect(test_holds(store, "key/0", NULL), "%zu", i);
+        cr_expect_geq(last.stored, KEYS - 3);
+        memstore_destroy(store);
+    }
+}
+
+Test(snapshots, what_was_loaded_beside_the_store_is_newer)
+{
+    expect_newer_beside_the_store(MEMSTORE_LOAD_OK, MEMSTORE_OK);
+}
+
+Test(snapshots, what_was_found_not_to_exist_beside_the_store_is_not_loaded)
+{
+    expect_newer_beside_the_store(MEMSTORE_LOAD_ABSENT, MEMSTORE_ERR_KEY_NOT_FOUND);
 }
 
 static void delete_alone(memstore *store)
@@ -925,6 +988,49 @@ Test(snapshots, what_a_change_of_its_ttl_has_ended_meanwhile_is_not_loaded)
     load_beside(store, let_run_out, &last);
     assert_holds(store, "key/0", NULL);
     memstore_destroy(store);
+}
+
+/* Patterns that match nothing of the file, given so often: one, different ones, and such as are keys. */
+#define OFTEN 1000
+
+static void delete_by_one(memstore *store)
+{
+    for (unsigned i = 0; i < OFTEN; i++)
+        assert_ok(memstore_delete_by_pattern(store, "zzz*", 4, NULL));
+}
+
+static void delete_by_many(memstore *store)
+{
+    char pattern[32];
+
+    for (unsigned i = 0; i < OFTEN; i++) {
+        const int size = snprintf(pattern, sizeof pattern, "zzz%u*", i);
+        assert_ok(memstore_delete_by_pattern(store, pattern, (size_t)size, NULL));
+    }
+}
+
+static void delete_by_keys(memstore *store)
+{
+    char key[32];
+
+    for (unsigned i = 0; i < OFTEN * 10; i++) {
+        const int size = snprintf(key, sizeof key, "zzz/%u", i % 1000);
+        assert_ok(memstore_delete_by_pattern(store, key, (size_t)size, NULL));
+    }
+}
+
+Test(snapshots, what_many_patterns_do_not_match_is_loaded)
+{
+    void (*const acts[])(memstore *) = {delete_by_one, delete_by_many, delete_by_keys};
+    memstore_progress last;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(acts); i++) {
+        memstore *store = load_beside(open_manual(), acts[i], &last);
+
+        /* Keys share notes: a thousand of 65536. */
+        cr_expect_geq(last.stored, acts[i] == delete_by_keys ? KEYS - 10 : KEYS);
+        memstore_destroy(store);
+    }
 }
 
 static void clear(memstore *store)

@@ -91,9 +91,9 @@ static void remove_locked(memstore *store, const struct ms_flight *flight)
     struct ms_index_slot slot;
     struct ms_found found;
 
+    ms_news_note(&store->news, flight->hash);
     if (ms_flight_is_overtaken(flight))
         return;
-    ms_news_note(&store->news, flight->hash);
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
         return;

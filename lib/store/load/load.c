@@ -128,6 +128,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
         ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
         ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+        ms_load_note_news(store, load->key.size, load->hash);
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (result != MEMSTORE_LOAD_OK)
@@ -137,6 +138,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
     ms_load_done(store);
+    ms_load_note_news(store, load->key.size, load->hash);
     return status;
 }
 

@@ -99,6 +99,9 @@ bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore
 bool ms_load_remove(memstore *store, const struct ms_flight *flight);
 
 /* ---- settle.c ---- */
+/* What was loaded, or found not to exist, is newer than a snapshot also where nothing of that has come to the
+ * store. */
+void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash);
 /* End a flight that the caller leads as its load went: `result` is of ms_load_call(). When it failed
  * the value may be an old one. Returns what
  * those who wait get, with the value in *view, to be released by the caller. *stored is what became

@@ -138,6 +138,15 @@ static int value_for_callers(memstore *store, int stored, const memstore_load_va
 
 /* ---- Ending ---- */
 
+void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash)
+{
+    if (!ms_news_are_wanted(&store->news) || key_size > MS_KEY_SIZE_MAX ||
+        ms_store_enter(store) != MEMSTORE_OK)
+        return;
+    ms_news_note_unlocked(store, hash);
+    ms_store_leave(store);
+}
+
 static int settle_absent(struct ms_flight *flight, memstore *store)
 {
     const int64_t ttl = ms_setting_of(&store->settings, load_negative_ttl);
@@ -145,8 +154,10 @@ static int settle_absent(struct ms_flight *flight, memstore *store)
 
     ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
     /* What could not be removed is not denied either. */
-    if (!ms_load_remove(store, flight))
+    if (!ms_load_remove(store, flight)) {
+        ms_load_note_news(store, flight->key_size, flight->hash);
         ms_flight_overtake(flight);
+    }
     ms_flights_end_absent(flight, ms_clock_exact_ms() + ttl,
                           remembers ? ms_setting_of(&store->settings, load_max_absent) : 0);
     return MEMSTORE_ERR_KEY_NOT_FOUND;
@@ -213,6 +224,9 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
     if (flight->refreshes)
         ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
     const int outcome = store_value(flight, store, value, view);
+    /* Until it has ended it is seen that it is being loaded. */
+    if (outcome != MEMSTORE_OK)
+        ms_load_note_news(store, flight->key_size, flight->hash);
     const int status = value_for_callers(store, outcome, value, view);
     if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);

@@ -10,8 +10,9 @@
 #define LEAST_BITS_LOG2 16
 #define MOST_BITS_LOG2 27
 
-/* More patterns than this are taken for all keys: each entry of the file is matched with each. */
-#define MOST_PATTERNS 64
+/* More different patterns than this are taken for all keys: each entry of the file is matched with each, as
+ * each entry of the store has been. */
+#define MOST_PATTERNS 4096
 
 void ms_news_init(struct ms_news_list *list)
 {
@@ -123,6 +124,18 @@ void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
         note(news, hash);
 }
 
+void ms_news_note_unlocked(memstore *store, uint64_t hash)
+{
+    struct ms_news_list *const list = &store->news;
+
+    ms_mutex_lock(&list->lock);
+    ms_news_note_wanted(list, hash);
+    ms_mutex_unlock(&list->lock);
+    /* NW-1 */
+    if (ms_store_lock_shard(store, hash) == MEMSTORE_OK)
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+}
+
 void ms_news_note_all(struct ms_news_list *list)
 {
     struct ms_news *news = ms_load_acquire(&list->first);
@@ -131,9 +144,20 @@ void ms_news_note_all(struct ms_news_list *list)
         ms_store_relaxed(&news->all, true);
 }
 
+static bool has_pattern_locked(const struct ms_news *news, const char *bytes, size_t size)
+{
+    const struct ms_news_pattern *pattern = ms_load_relaxed(&news->patterns);
+
+    while (pattern != NULL && (pattern->size != size || memcmp(pattern->bytes, bytes, size) != 0))
+        pattern = pattern->next;
+    return pattern != NULL;
+}
+
 /* One that cannot be kept is all keys. */
 static void note_pattern_locked(struct ms_news *news, const char *bytes, size_t size)
 {
+    if (has_pattern_locked(news, bytes, size))
+        return;
     struct ms_news_pattern *const pattern =
         news->pattern_count < MOST_PATTERNS ? ms_mem_alloc(sizeof *pattern + size) : NULL;
 
@@ -163,16 +187,32 @@ static int pass_through_shards(memstore *store, int64_t deadline)
     return MEMSTORE_OK;
 }
 
+/* Whether a pattern, which is valid, matches the one key that reads as it does. */
+static bool is_key(const char *pattern, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (memchr("*?[\\", pattern[i], 4) != NULL)
+            return false;
+    }
+    return size != 0;
+}
+
 int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size)
 {
     struct ms_news_list *const list = &store->news;
 
     if (!ms_news_are_wanted(list))
         return MEMSTORE_OK;
+    const bool alone = is_key(pattern, pattern_size);
+    const uint64_t hash = alone ? ms_store_hash(store, pattern, pattern_size) : 0;
     ms_mutex_lock(&list->lock);
     struct ms_news *news = ms_load_relaxed(&list->first);
-    for (; news != NULL; news = ms_load_relaxed(&news->next))
-        note_pattern_locked(news, pattern, pattern_size);
+    for (; news != NULL; news = ms_load_relaxed(&news->next)) {
+        if (alone)
+            note(news, hash);
+        else
+            note_pattern_locked(news, pattern, pattern_size);
+    }
     ms_mutex_unlock(&list->lock);
     return pass_through_shards(store, ms_store_deadline(store));
 }

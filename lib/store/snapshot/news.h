@@ -6,8 +6,8 @@
  * for each loading by itself, and what is noted is passed over.
  *
  *     bits       some keys share one, by their hash: what was done to a single key
- *     patterns   all keys were removed that match one
- *     all        all keys were removed
+ *     patterns   all keys were removed that match one, which is more than a key
+ *     all        all keys were removed, or those that match one pattern more than can be noted
  *
  * That keys share bits leaves some of the file out in vain: of a file of N entries, of whose bits K are set,
  * one in 16 N / K at most.
@@ -79,6 +79,10 @@ static inline void ms_news_note(struct ms_news_list *list, uint64_t hash)
     if (ms_unlikely(ms_news_are_wanted(list)))
         ms_news_note_wanted(list, hash);
 }
+
+/* The same of a key whose shard is not locked. That is passed through, but for no longer than the store allows a
+ * call to wait. */
+void ms_news_note_unlocked(memstore *store, uint64_t hash);
 
 /* All keys of a shard that is locked are removed, and of the others right after. */
 void ms_news_note_all(struct ms_news_list *list);

@@ -42,6 +42,9 @@
  * hold. */
 #define LOOK_AT_VIEWS_FROM 8
 
+/* Who waits for what views hold looks at that again after so long. */
+#define LOOK_AGAIN_US 4000
+
 /* Segments that are swept in vain in one step, whose caller holds the reclaim lock: some milliseconds. */
 #define SWEEPS_A_STEP 8
 
@@ -300,28 +303,55 @@ static int why_none(memstore *store)
                : MEMSTORE_ERR_GC_PRESSURE;
 }
 
+/* What is done for what is asked for. */
+struct efforts {
+    int64_t deadline_us;
+    bool in_line;           /* has the place of who makes room */
+    bool locked;            /* has the reclaim lock */
+    bool sealed;            /* what was being appended to, since views were waited for */
+    uint32_t steps;         /* of evicting */
+    int64_t half_over_us;   /* when half of what the store allows a write to wait is */
+    bool is_late;           /* it is */
+    bool views_hold_it;     /* looked at last */
+    int64_t looks_again_us; /* if they do: when */
+};
+
+/* Wait a moment for views. The reclaim lock is given up meanwhile; and where what others ask for may be had
+ * though this may not, so is the place in line. False when that was not had back in time. */
+static bool wait_for_views(memstore *store, struct efforts *efforts)
+{
+    ms_mutex_unlock(&store->reclaim_lock);
+    efforts->locked = false;
+    if (efforts->views_hold_it) {
+        ms_gate_leave(&store->room_line, 1);
+        efforts->in_line = false;
+    }
+    ms_wait_us(PIN_POLL_US);
+    efforts->in_line = efforts->in_line ||
+                       ms_gate_enter(&store->room_line, 1, efforts->deadline_us) == MS_GATE_ENTERED;
+    efforts->locked =
+        efforts->in_line && ms_mutex_lock_until(&store->reclaim_lock, efforts->deadline_us);
+    efforts->sealed = false;
+    return efforts->locked;
+}
+
 /* Nothing could be reclaimed: list what is still being appended to, once; then wait for views,
- * as long as there is time. *locked tells whether the reclaim lock is held afterwards: it is given
- * up meanwhile. */
-static bool may_try_again(memstore *store, const struct wanted *wanted, bool *sealed,
-                          int64_t deadline_us, bool *locked)
+ * as long as there is time. */
+static bool may_try_again(memstore *store, const struct wanted *wanted, struct efforts *efforts)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
 
-    /* Without eviction what is left in open segments is of more use to later writes. */
-    if (evicts && !*sealed) {
-        *sealed = true;
+    /* Without eviction, and where what it may have would not do, what is left in open segments is of more use to
+     * later writes. */
+    if (evicts && !efforts->sealed && !efforts->views_hold_it) {
+        efforts->sealed = true;
         ms_arena_seal_open(&store->arena);
         return true;
     }
     if (wanted->hurries || (!evicts && !ms_arena_has_waiting(&store->arena)) ||
-        ms_wait_is_over(deadline_us) || ms_maintenance_is_me())
+        ms_wait_is_over(efforts->deadline_us) || ms_maintenance_is_me())
         return false;
-    ms_mutex_unlock(&store->reclaim_lock);
-    ms_wait_us(PIN_POLL_US);
-    *locked = ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
-    *sealed = false;
-    return *locked;
+    return wait_for_views(store, efforts);
 }
 
 bool ms_room_lock(memstore *store, int64_t deadline_us)
@@ -347,80 +377,76 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted, uint64
                                      ms_budget_limit(&store->arena.budget);
 }
 
-/* What was done for what is asked for. */
-struct efforts {
-    uint32_t steps;       /* of evicting */
-    int64_t half_over_us; /* when half of what the store allows a write to wait is */
-    bool is_late;         /* it is */
-    bool views_hold_it;   /* looked at last */
-};
-
-/* Whoever has a bound of his own, or makes room for what there need not be, is rather refused. */
-static struct efforts begin_efforts(const memstore *store)
+/* When half of what the store allows a write to wait is over. Its deadline tells, whatever it has waited for before;
+ * but whoever has a bound of his own, or makes room for what there need not be, is rather refused. */
+static int64_t half_over(const memstore *store, int64_t deadline_us)
 {
     const int64_t allowed_us = ms_setting_of(&store->settings, lock_timeout) * 1000;
-    const int64_t since_us =
-        ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : ms_clock_real_us();
+    const bool is_his_own = deadline_us >= ms_wait_bound.until_us ||
+                            deadline_us >= ms_store_patience_us || ms_wait_is_stopped();
 
-    return (struct efforts){.half_over_us =
-                                allowed_us == 0 ? INT64_MAX : since_us + allowed_us / 2};
+    if (allowed_us == 0)
+        return INT64_MAX;
+    if (ms_wait_bound.since_us != 0)
+        return ms_wait_bound.since_us + allowed_us / 2;
+    return is_his_own ? ms_clock_real_us() + allowed_us / 2 : deadline_us - allowed_us / 2;
 }
 
 /* Whether views hold so much that all of the rest would be evicted in vain. To look means to visit all segments,
- * which is done when more was evicted than a write is used to, or all is about to be, and as long as they do. */
+ * which is done when more was evicted than a write is used to, or all is about to be, and now and then as long as
+ * they do. */
 static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts,
-                          bool becomes_late)
+                          int64_t now_us, bool becomes_late)
 {
     const uint32_t steps = efforts->steps;
-    const bool looks = efforts->views_hold_it || becomes_late ||
-                       (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
+    const bool looks = efforts->views_hold_it
+                           ? now_us >= efforts->looks_again_us
+                           : steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0;
 
-    if (wanted->bytes != 0 && looks)
+    if (wanted->bytes != 0 && (looks || becomes_late)) {
         efforts->views_hold_it = is_beyond_limit(store, wanted, ms_arena_pinned(&store->arena));
+        efforts->looks_again_us = now_us + LOOK_AGAIN_US;
+    }
     return efforts->views_hold_it;
 }
 
 /* Reclaim something for it. False when there is nothing. */
-static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
-                         int64_t deadline_us)
+static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts)
 {
+    const int64_t now_us = ms_clock_real_us();
     const bool was_late = efforts->is_late;
 
-    efforts->is_late = ms_clock_real_us() >= efforts->half_over_us;
-    if (do_views_hold(store, wanted, efforts, efforts->is_late && !was_late))
-        return take_step(store, false, deadline_us);
+    efforts->is_late = now_us >= efforts->half_over_us;
+    if (do_views_hold(store, wanted, efforts, now_us, efforts->is_late && !was_late))
+        return take_step(store, false, efforts->deadline_us);
     /* Rather than that it is refused for want of time what is used goes, as after a turn. */
     uint32_t steps = efforts->is_late ? store->arena.segment_count : efforts->steps;
     efforts->steps++;
-    return ms_room_persist_locked(store, &steps, deadline_us);
+    return ms_room_persist_locked(store, &steps, efforts->deadline_us);
 }
 
 /* Reclaim until it is satisfied. */
-static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
+static int make_room_in_turn(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                              const struct ms_budget_mark *since)
 {
-    bool sealed = false;
     int status = MEMSTORE_OK;
 
     /* A mutex is not fair, and writers that fill the store take it again and again. */
     if (ms_load_relaxed(&store->resizing))
         ms_wait_us(GIVE_WAY_US);
-    bool locked = ms_room_lock(store, deadline_us);
-
-    if (!locked)
+    efforts->locked = ms_room_lock(store, efforts->deadline_us);
+    if (!efforts->locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     /* The limit may have room and no run of pages be long enough: then one step at least, unless
      * somebody has given some back since it was tried. */
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    struct efforts efforts = begin_efforts(store);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (is_beyond_limit(store, wanted, 0) ||
-            (!step_towards(store, wanted, &efforts, deadline_us) &&
-             !may_try_again(store, wanted, &sealed, deadline_us, &locked)))
+            (!step_towards(store, wanted, efforts) && !may_try_again(store, wanted, efforts)))
             status = why_none(store);
     }
-    if (locked)
+    if (efforts->locked)
         ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
@@ -430,12 +456,17 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64
 static int make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
+    struct efforts efforts = {.deadline_us = deadline_us,
+                              .half_over_us = half_over(store, deadline_us)};
+
     if (ms_maintenance_is_me())
-        return make_room_in_turn(store, wanted, deadline_us, since);
-    if (ms_gate_enter(&store->room_line, 1, deadline_us) != MS_GATE_ENTERED)
+        return make_room_in_turn(store, wanted, &efforts, since);
+    efforts.in_line = ms_gate_enter(&store->room_line, 1, deadline_us) == MS_GATE_ENTERED;
+    if (!efforts.in_line)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = make_room_in_turn(store, wanted, deadline_us, since);
-    ms_gate_leave(&store->room_line, 1);
+    const int status = make_room_in_turn(store, wanted, &efforts, since);
+    if (efforts.in_line)
+        ms_gate_leave(&store->room_line, 1);
     return status;
 }
 
