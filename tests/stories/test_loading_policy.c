@@ -2,7 +2,7 @@
 /* When loaders fail, and before they have to: old values refreshed, expired ones served, breakers, and
  * what loads may take. */
 #include "platform/wait.h"
-#include "store/load.h"
+#include "store/load/call.h"
 #include "store/store.h"
 #include "support/await.h"
 #include "support/clock.h"
@@ -1666,7 +1666,7 @@ Test(loading_policy, the_alert_goes_when_breakers_are_switched_off_without_windo
 Test(loading_policy, a_change_of_a_breaker_that_another_has_overtaken_is_not_told)
 {
     memstore *store = test_open("maintenance=manual", "loader.breaker_failures=1", NULL);
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     memstore_subscription *alerts;
     memstore_event event = {.struct_size = sizeof event};
     memstore_rates rates = {.struct_size = sizeof rates};

@@ -5,6 +5,7 @@
 #include "store/lookup.h"
 #include "store/read/view.h"
 #include "store/watch/notify.h"
+#include "store/write/write.h"
 #include "store/write/writing.h"
 
 /* Whether what was to expire then may be given now, which is counted when it has expired. */

@@ -280,7 +280,7 @@ static void tell_breaker_locked(memstore *store, enum ms_breaker_change change, 
 /* Of two who come at once the one whose change the other has overtaken tells nothing. */
 void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change)
 {
-    const struct ms_breaker_rule rule = ms_load_breaker_rule(store);
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
     struct ms_breakers_sum sum;
 
     if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
