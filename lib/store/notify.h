@@ -3,6 +3,7 @@
 #ifndef MS_STORE_NOTIFY_H
 #define MS_STORE_NOTIFY_H
 
+#include "events/subscription.h"
 #include "store/store.h"
 
 /* The same for an event that somebody wants. */
