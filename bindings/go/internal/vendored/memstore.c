@@ -5745,7 +5745,7 @@ static void look_again_locked(struct ms_arena *arena, int64_t now)
     arena->seen_packed = ms_load_relaxed(&arena->pages.packed);
     ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
 }
-static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
+static void segment_recycle_free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
@@ -5774,7 +5774,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack,
         }
         if (arena->wipes)
             wipe_segment(segment);
-        free_locked(arena, segment);
+        segment_recycle_free_locked(arena, segment);
     }
     return freed;
 }
@@ -6934,6 +6934,20 @@ struct ms_eviction {
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
+static inline enum ms_queue ms_eviction_queue_for(struct ms_eviction *eviction,
+                                                  struct ms_subject *entry,
+                                                  const struct ms_segment *old)
+{
+    return eviction->policy->queue_for != NULL ? eviction->policy->queue_for(eviction, entry, old)
+                                               : MS_QUEUE_MAIN;
+}
+static inline enum ms_ghost_kind ms_eviction_drop(struct ms_eviction *eviction,
+                                                  const struct ms_segment *victim,
+                                                  const struct ms_subject *entry)
+{
+    return eviction->policy->drop != NULL ? eviction->policy->drop(eviction, victim, entry)
+                                          : MS_GHOST_NONE;
+}
 static inline unsigned ms_eviction_stamp(const struct ms_eviction *eviction)
 {
     return ms_load_acquire(&eviction->stamp);
@@ -7137,14 +7151,6 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t mi
 }
 
 /* lib/eviction/fifo.c */
-static enum ms_queue eviction_fifo_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static struct ms_segment *oldest(struct ms_eviction *eviction)
 {
     return ms_eviction_oldest(eviction, MS_LIST_MAIN);
@@ -7162,27 +7168,15 @@ static struct ms_verdict eviction_fifo_judge(struct ms_eviction *eviction, const
     (void)entry;
     return (struct ms_verdict){.keep = false};
 }
-static enum ms_ghost_kind eviction_fifo_drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = eviction_fifo_queue_for,
     .victim = oldest,
     .judge = eviction_fifo_judge,
-    .drop = eviction_fifo_drop,
 };
 const struct ms_policy ms_policy_none = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = eviction_fifo_queue_for,
     .victim = no_victim,
     .judge = eviction_fifo_judge,
-    .drop = eviction_fifo_drop,
 };
 
 /* lib/eviction/ghost.c */
@@ -7349,14 +7343,6 @@ void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
         return;
     ms_entry_note_use(entry, mark, mark + 1);
 }
-static enum ms_queue eviction_lfu_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static void begin_round_if_due(struct ms_eviction *eviction, const struct ms_segment *segment)
 {
     struct ms_round *round = &eviction->rounds[(segment->rank >> BIN_SHIFT) - 1];
@@ -7401,20 +7387,10 @@ static struct ms_verdict eviction_lfu_judge(struct ms_eviction *eviction, const 
         .rank = ((bin + 1) << BIN_SHIFT) + ms_add_relaxed(&eviction->arena->rank_clock, 1) + 1,
     };
 }
-static enum ms_ghost_kind eviction_lfu_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)eviction_lfu_victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_lfu = {
     .touch = MS_TOUCH_FREQUENCY,
-    .queue_for = eviction_lfu_queue_for,
     .victim = eviction_lfu_victim,
     .judge = eviction_lfu_judge,
-    .drop = eviction_lfu_drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 64,
     .sorts = true,
@@ -7422,14 +7398,6 @@ const struct ms_policy ms_policy_lfu = {
 
 /* lib/eviction/lru.c */
 #define EPOCHS_IN_LIST 22
-static enum ms_queue eviction_lru_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static uint64_t foretold_epoch_length(const struct ms_arena *arena, uint64_t now, uint64_t used)
 {
     const double span = (double)now * (double)ms_budget_limit(&arena->budget) / (double)used;
@@ -7520,20 +7488,10 @@ static struct ms_verdict eviction_lru_judge(struct ms_eviction *eviction, const 
         .rank = used,
     };
 }
-static enum ms_ghost_kind eviction_lru_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lru_victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)eviction_lru_victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_lru = {
     .touch = MS_TOUCH_STAMP,
-    .queue_for = eviction_lru_queue_for,
     .victim = eviction_lru_victim,
     .judge = eviction_lru_judge,
-    .drop = eviction_lru_drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 128,
 };
@@ -12937,39 +12895,60 @@ void ms_judge_jitter(const struct ms_findings *findings, struct ms_advice_list *
 }
 
 /* lib/events/dispatcher.c */
-#ifndef MS_EVENTS_EVENTS_H
-#define MS_EVENTS_EVENTS_H
-#include <memstore/events.h>
-struct ms_event;
-struct ms_event_link {
-    struct ms_event_link *next;
-    struct ms_event *event;
-    uint64_t dropped;
-};
-struct memstore_subscription {
-    struct ms_events *events;
-    struct memstore_subscription *next;
-    uint32_t mask;
-    size_t limit;
-    size_t count;
-    struct ms_event_link *first, *last;
-    uint64_t dropped;
-    uint64_t dropped_told;
-    bool opening;
-    bool closing;
-    bool woken;
-    unsigned waiters;
-    pthread_cond_t changes;
-    memstore_event_fn fn;
-    void *context;
-    bool runs;
-};
+#ifndef MS_EVENTS_DISPATCHER_H
+#define MS_EVENTS_DISPATCHER_H
+struct ms_events;
 struct ms_dispatcher {
     bool started;
     bool stops;
     pthread_t thread;
     pthread_cond_t wakes;
 };
+bool ms_dispatcher_wake_locked(struct ms_events *events);
+bool ms_dispatcher_is_me_locked(const struct ms_events *events);
+#endif
+#ifndef MS_EVENTS_EVENT_H
+#define MS_EVENTS_EVENT_H
+#include <memstore/events.h>
+struct ms_event;
+struct ms_events;
+struct ms_event_note {
+    uint32_t kind;
+    struct ms_segment *segment;
+    const void *key, *value;
+    size_t key_size, value_size;
+    uint64_t version;
+    int64_t expires_at_ms;
+};
+struct ms_alert_note {
+    uint32_t alert, raised;
+    double value, threshold;
+};
+struct ms_event_link {
+    struct ms_event_link *next;
+    struct ms_event *event;
+    uint64_t dropped;
+};
+struct ms_event {
+    struct ms_events *events;
+    atomic_uint references;
+    uint32_t kind;
+    uint64_t bytes;
+    struct ms_segment *segment;
+    const char *key, *value;
+    size_t key_size, value_size;
+    uint64_t version;
+    int64_t expires_at_ms, at_ms;
+    struct ms_event_link links[];
+};
+void ms_event_view_release(memstore_view *view);
+struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
+                                      unsigned takers);
+void ms_event_drop_locked(struct ms_event *event);
+void ms_event_hand_out_locked(struct ms_event *event, uint64_t dropped, memstore_event *out);
+#endif
+#ifndef MS_EVENTS_EVENTS_H
+#define MS_EVENTS_EVENTS_H
 struct ms_events {
     atomic_uint_least32_t *wanted;
     struct ms_budget *budget;
@@ -12983,18 +12962,6 @@ struct ms_events {
     uint64_t queued, dropped;
     struct ms_dispatcher dispatcher;
 };
-struct ms_event_note {
-    uint32_t kind;
-    struct ms_segment *segment;
-    const void *key, *value;
-    size_t key_size, value_size;
-    uint64_t version;
-    int64_t expires_at_ms;
-};
-struct ms_alert_note {
-    uint32_t alert, raised;
-    double value, threshold;
-};
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes);
 void ms_events_fini(struct ms_events *events);
@@ -13003,9 +12970,37 @@ uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
 bool ms_events_are_subscribed(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
+void ms_events_uncharge_surplus_locked(struct ms_events *events);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
 bool ms_events_calls_me(struct ms_events *events);
+void ms_events_stats(struct ms_events *events, memstore_event_stats *out);
+void ms_events_forget_threads(struct ms_events *events);
+#endif
+#ifndef MS_EVENTS_SUBSCRIPTION_H
+#define MS_EVENTS_SUBSCRIPTION_H
+enum ms_subscription_state {
+    MS_SUBSCRIPTION_OPENING,
+    MS_SUBSCRIPTION_OPEN,
+    MS_SUBSCRIPTION_CLOSING
+};
+struct memstore_subscription {
+    struct ms_events *events;
+    struct memstore_subscription *next;
+    uint32_t mask;
+    size_t limit;
+    size_t count;
+    struct ms_event_link *first, *last;
+    uint64_t dropped;
+    uint64_t dropped_told;
+    enum ms_subscription_state state;
+    bool woken;
+    unsigned waiters;
+    pthread_cond_t changes;
+    memstore_event_fn fn;
+    void *context;
+    bool runs;
+};
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
 void ms_subscription_open(memstore_subscription *subscription);
@@ -13016,13 +13011,20 @@ void ms_subscription_wake(memstore_subscription *subscription);
 uint64_t ms_subscription_dropped(memstore_subscription *subscription);
 void ms_subscription_close(memstore_subscription *subscription);
 bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context);
-void ms_events_stats(struct ms_events *events, memstore_event_stats *out);
-void ms_event_view_release(memstore_view *view);
-bool ms_dispatcher_wake_locked(struct ms_events *events);
-bool ms_dispatcher_is_me_locked(const struct ms_events *events);
+static inline bool ms_subscription_wants(const memstore_subscription *subscription, uint32_t kind)
+{
+    return (subscription->mask & kind) != 0 && subscription->state == MS_SUBSCRIPTION_OPEN;
+}
+static inline bool ms_subscription_has_room(const memstore_subscription *subscription)
+{
+    return subscription->limit == 0 || subscription->count < subscription->limit;
+}
+void ms_subscription_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
+                                   struct ms_event *event);
+void ms_subscription_lose_locked(memstore_subscription *subscription);
 void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *event);
 void ms_subscription_free_locked(memstore_subscription *subscription);
-void ms_events_forget_threads(struct ms_events *events);
+void ms_subscription_forget_threads_locked(memstore_subscription *subscription);
 #endif
 #include <signal.h>
 static memstore_subscription *events_dispatcher_pick_locked(struct ms_events *events)
@@ -13052,10 +13054,11 @@ static void call_locked(struct ms_events *events, memstore_subscription *subscri
         ms_event_view_release(&event.value);
     ms_mutex_lock(&events->lock);
     subscription->runs = false;
-    subscription->closing |= ends;
+    if (ends)
+        subscription->state = MS_SUBSCRIPTION_CLOSING;
     if (subscription->waiters != 0)
         pthread_cond_broadcast(&subscription->changes);
-    else if (subscription->closing)
+    else if (subscription->state == MS_SUBSCRIPTION_CLOSING)
         ms_subscription_free_locked(subscription);
 }
 static void *dispatch(void *argument)
@@ -13094,60 +13097,100 @@ bool ms_dispatcher_is_me_locked(const struct ms_events *events)
     return events->dispatcher.started && pthread_equal(events->dispatcher.thread, pthread_self());
 }
 
-/* lib/events/events.c */
-#ifndef MS_UTIL_ABI_H
-#define MS_UTIL_ABI_H
-#include <memstore/status.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#define MS_ABI_SMALLEST_STRUCT (sizeof(size_t) + sizeof(uint64_t))
-#define MS_ABI_LARGEST_STRUCT ((size_t)4096)
-static inline int ms_abi_is_size(size_t size)
-{
-    return size >= MS_ABI_SMALLEST_STRUCT && size <= MS_ABI_LARGEST_STRUCT;
-}
-static inline int ms_abi_store(void *out, const void *ours, size_t our_size)
-{
-    size_t their_size;
-    memcpy(&their_size, out, sizeof their_size);
-    if (!ms_abi_is_size(their_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const size_t shared = their_size < our_size ? their_size : our_size;
-    memcpy((char *)out + sizeof(size_t), (const char *)ours + sizeof(size_t),
-           shared - sizeof(size_t));
-    memset((char *)out + shared, 0, their_size - shared);
-    return MEMSTORE_OK;
-}
-static inline int ms_abi_load(void *ours, size_t our_size, size_t first_size, const void *theirs)
-{
-    size_t their_size;
-    memcpy(&their_size, theirs, sizeof their_size);
-    if (their_size < first_size || their_size > MS_ABI_LARGEST_STRUCT)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    for (size_t i = our_size; i < their_size; i++) {
-        if (((const char *)theirs)[i] != 0)
-            return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    memset(ours, 0, our_size);
-    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
-    return MEMSTORE_OK;
-}
-#endif
-#include <memstore/status.h>
+/* lib/events/event.c */
 #define BLOCK_OVERHEAD 16
-struct ms_event {
-    struct ms_events *events;
-    atomic_uint references;
-    uint32_t kind;
-    uint64_t bytes;
-    struct ms_segment *segment;
-    const char *key, *value;
-    size_t key_size, value_size;
-    uint64_t version;
-    int64_t expires_at_ms, at_ms;
-    struct ms_event_link links[];
-};
+struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
+                                      unsigned takers)
+{
+    const uint64_t head = sizeof(struct ms_event) + takers * sizeof(struct ms_event_link);
+    const uint64_t contents = (uint64_t)note->key_size + note->value_size;
+    const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
+    if (bytes > events->charged - events->used)
+        return NULL;
+    struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
+    if (event == NULL)
+        return NULL;
+    events->used += bytes;
+    *event = (struct ms_event){.events = events,
+                               .references = takers,
+                               .kind = note->kind,
+                               .bytes = bytes,
+                               .segment = note->segment,
+                               .key = note->key,
+                               .value = note->value,
+                               .key_size = note->key_size,
+                               .value_size = note->value_size,
+                               .version = note->version,
+                               .expires_at_ms = note->expires_at_ms,
+                               .at_ms = ms_clock_unix_ms()};
+    if (note->segment != NULL) {
+        ms_segment_pin(note->segment);
+        return event;
+    }
+    char *copy = (char *)event + head;
+    memcpy(copy, note->key, note->key_size);
+    if (note->value_size != 0)
+        memcpy(copy + note->key_size, note->value, note->value_size);
+    event->key = copy;
+    event->value = copy + note->key_size;
+    return event;
+}
+static void events_event_free_locked(struct ms_event *event)
+{
+    struct ms_events *events = event->events;
+    events->used -= event->bytes;
+    if (event->segment != NULL)
+        ms_segment_unpin(event->segment);
+    ms_mem_free_wiped(event, events->wipes);
+}
+void ms_event_drop_locked(struct ms_event *event)
+{
+    if (ms_sub_acq_rel(&event->references, 1) == 1)
+        events_event_free_locked(event);
+}
+void ms_event_view_release(memstore_view *view)
+{
+    struct ms_event *event = (struct ms_event *)((uintptr_t)view->pin & ~(uintptr_t)2);
+    struct ms_events *events = event->events;
+    *view = (memstore_view){0};
+    if (ms_sub_acq_rel(&event->references, 1) != 1)
+        return;
+    ms_mutex_lock(&events->lock);
+    events_event_free_locked(event);
+    ms_events_uncharge_surplus_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
+{
+    struct ms_events *events = event->events;
+    struct ms_alert_note note;
+    memcpy(&note, event->value, sizeof note);
+    ms_event_drop_locked(event);
+    ms_events_uncharge_surplus_locked(events);
+    out->key = (memstore_key){"", 0};
+    out->value = (memstore_view){0};
+    out->alert = note.alert;
+    out->raised = note.raised;
+    out->alert_value = note.value;
+    out->alert_threshold = note.threshold;
+}
+void ms_event_hand_out_locked(struct ms_event *event, uint64_t dropped, memstore_event *out)
+{
+    *out = (memstore_event){.struct_size = sizeof *out,
+                            .kind = event->kind,
+                            .key = {event->key, event->key_size},
+                            .value = {.data = event->value,
+                                      .size = event->value_size,
+                                      .version = event->version,
+                                      .expires_at_ms = event->expires_at_ms,
+                                      .pin = (void *)((uintptr_t)event | 2)},
+                            .at_ms = event->at_ms,
+                            .dropped = dropped};
+    if (event->kind == MEMSTORE_EVENT_ALERT)
+        hand_out_alert_locked(event, out);
+}
+
+/* lib/events/events.c */
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes)
 {
@@ -13155,7 +13198,7 @@ void ms_events_init(struct ms_events *events, struct ms_budget *budget,
     ms_mutex_init(&events->lock, MS_RANK_EVENTS);
     ms_cond_init(&events->dispatcher.wakes);
 }
-static void uncharge_surplus_locked(struct ms_events *events)
+void ms_events_uncharge_surplus_locked(struct ms_events *events)
 {
     uint64_t needed = events->subscriptions != NULL ? events->allowance : 0;
     if (needed < events->used)
@@ -13169,7 +13212,7 @@ void ms_events_allow(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
     events->allowance = bytes;
-    uncharge_surplus_locked(events);
+    ms_events_uncharge_surplus_locked(events);
     ms_mutex_unlock(&events->lock);
 }
 uint64_t ms_events_uncharged(struct ms_events *events)
@@ -13198,131 +13241,24 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
     events->charged += bytes;
-    uncharge_surplus_locked(events);
+    ms_events_uncharge_surplus_locked(events);
     ms_mutex_unlock(&events->lock);
-}
-static void free_event_locked(struct ms_event *event)
-{
-    struct ms_events *events = event->events;
-    events->used -= event->bytes;
-    if (event->segment != NULL)
-        ms_segment_unpin(event->segment);
-    ms_mem_free_wiped(event, events->wipes);
-}
-static void drop_reference_locked(struct ms_event *event)
-{
-    if (ms_sub_acq_rel(&event->references, 1) == 1)
-        free_event_locked(event);
-}
-void ms_event_view_release(memstore_view *view)
-{
-    struct ms_event *event = (struct ms_event *)((uintptr_t)view->pin & ~(uintptr_t)2);
-    struct ms_events *events = event->events;
-    *view = (memstore_view){0};
-    if (ms_sub_acq_rel(&event->references, 1) != 1)
-        return;
-    ms_mutex_lock(&events->lock);
-    free_event_locked(event);
-    uncharge_surplus_locked(events);
-    ms_mutex_unlock(&events->lock);
-}
-static struct ms_event *make_event_locked(struct ms_events *events,
-                                          const struct ms_event_note *note, unsigned takers)
-{
-    const uint64_t head = sizeof(struct ms_event) + takers * sizeof(struct ms_event_link);
-    const uint64_t contents = (uint64_t)note->key_size + note->value_size;
-    const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
-    if (bytes > events->charged - events->used)
-        return NULL;
-    struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
-    if (event == NULL)
-        return NULL;
-    events->used += bytes;
-    *event = (struct ms_event){.events = events,
-                               .kind = note->kind,
-                               .bytes = bytes,
-                               .segment = note->segment,
-                               .key = note->key,
-                               .value = note->value,
-                               .key_size = note->key_size,
-                               .value_size = note->value_size,
-                               .version = note->version,
-                               .expires_at_ms = note->expires_at_ms,
-                               .at_ms = ms_clock_unix_ms()};
-    if (note->segment != NULL) {
-        ms_segment_pin(note->segment);
-        return event;
-    }
-    char *copy = (char *)event + head;
-    memcpy(copy, note->key, note->key_size);
-    if (note->value_size != 0)
-        memcpy(copy + note->key_size, note->value, note->value_size);
-    event->key = copy;
-    event->value = copy + note->key_size;
-    return event;
-}
-static bool wants(const memstore_subscription *subscription, uint32_t kind)
-{
-    return (subscription->mask & kind) != 0 && !subscription->opening && !subscription->closing;
-}
-static bool events_events_has_room(const memstore_subscription *subscription)
-{
-    return subscription->limit == 0 || subscription->count < subscription->limit;
-}
-static void lose_locked(memstore_subscription *subscription)
-{
-    subscription->dropped++;
-    subscription->events->dropped++;
-}
-static void events_events_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
-                          struct ms_event *event)
-{
-    *link = (struct ms_event_link){.event = event,
-                                   .dropped = subscription->dropped - subscription->dropped_told};
-    subscription->dropped_told = subscription->dropped;
-    if (subscription->last != NULL)
-        subscription->last->next = link;
-    else
-        subscription->first = link;
-    subscription->last = link;
-    subscription->count++;
-    subscription->events->queued++;
-    if (subscription->fn != NULL)
-        ms_dispatcher_wake_locked(subscription->events);
-    else if (subscription->waiters != 0)
-        pthread_cond_signal(&subscription->changes);
-}
-static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t *dropped)
-{
-    struct ms_event_link *link = subscription->first;
-    subscription->first = link->next;
-    if (subscription->first == NULL)
-        subscription->last = NULL;
-    subscription->count--;
-    *dropped = link->dropped;
-    return link->event;
-}
-static void empty_locked(memstore_subscription *subscription)
-{
-    uint64_t dropped;
-    while (subscription->first != NULL)
-        drop_reference_locked(pop_locked(subscription, &dropped));
 }
 static void push_locked(struct ms_events *events, const struct ms_event_note *note)
 {
     struct ms_event *event = NULL;
     unsigned takers = 0, taken = 0;
     for (memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        takers += wants(one, note->kind) && events_events_has_room(one);
-    if (takers != 0 && (event = make_event_locked(events, note, takers)) != NULL)
-        ms_store_relaxed(&event->references, takers);
+        takers += ms_subscription_wants(one, note->kind) && ms_subscription_has_room(one);
+    if (takers != 0)
+        event = ms_event_make_locked(events, note, takers);
     for (memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        if (!wants(one, note->kind))
+        if (!ms_subscription_wants(one, note->kind))
             continue;
-        if (event != NULL && events_events_has_room(one))
-            events_events_append_locked(one, &event->links[taken++], event);
+        if (event != NULL && ms_subscription_has_room(one))
+            ms_subscription_append_locked(one, &event->links[taken++], event);
         else
-            lose_locked(one);
+            ms_subscription_lose_locked(one);
     }
 }
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note)
@@ -13334,212 +13270,11 @@ uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *no
     ms_mutex_unlock(&events->lock);
     return lost;
 }
-static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
-{
-    struct ms_events *events = event->events;
-    struct ms_alert_note note;
-    memcpy(&note, event->value, sizeof note);
-    drop_reference_locked(event);
-    uncharge_surplus_locked(events);
-    out->key = (memstore_key){"", 0};
-    out->value = (memstore_view){0};
-    out->alert = note.alert;
-    out->raised = note.raised;
-    out->alert_value = note.value;
-    out->alert_threshold = note.threshold;
-}
-void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
-{
-    uint64_t dropped;
-    struct ms_event *event = pop_locked(subscription, &dropped);
-    *out = (memstore_event){.struct_size = sizeof *out,
-                            .kind = event->kind,
-                            .key = {event->key, event->key_size},
-                            .value = {.data = event->value,
-                                      .size = event->value_size,
-                                      .version = event->version,
-                                      .expires_at_ms = event->expires_at_ms,
-                                      .pin = (void *)((uintptr_t)event | 2)},
-                            .at_ms = event->at_ms,
-                            .dropped = dropped};
-    if (event->kind == MEMSTORE_EVENT_ALERT)
-        hand_out_alert_locked(event, out);
-}
-static void sum_wanted_locked(struct ms_events *events)
-{
-    uint32_t wanted = 0;
-    for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        wanted |= one->opening || one->closing ? 0 : one->mask;
-    ms_store_relaxed(events->wanted, wanted);
-}
-memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
-                                           memstore_event_fn fn, void *context)
-{
-    memstore_subscription *subscription = ms_mem_alloc(sizeof *subscription);
-    if (subscription == NULL)
-        return NULL;
-    *subscription = (memstore_subscription){.events = events,
-                                            .mask = mask,
-                                            .limit = limit,
-                                            .fn = fn,
-                                            .context = context,
-                                            .opening = true};
-    ms_cond_init(&subscription->changes);
-    ms_mutex_lock(&events->lock);
-    subscription->next = events->subscriptions;
-    events->subscriptions = subscription;
-    if (fn != NULL && !ms_dispatcher_wake_locked(events)) {
-        ms_subscription_free_locked(subscription);
-        subscription = NULL;
-    }
-    ms_mutex_unlock(&events->lock);
-    return subscription;
-}
-void ms_subscription_open(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    subscription->opening = false;
-    sum_wanted_locked(events);
-    ms_mutex_unlock(&events->lock);
-}
-void ms_subscription_abandon(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    ms_subscription_free_locked(subscription);
-    ms_mutex_unlock(&events->lock);
-}
-void ms_subscription_free_locked(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    for (memstore_subscription **link = &events->subscriptions; *link != NULL;
-         link = &(*link)->next) {
-        if (*link == subscription) {
-            *link = subscription->next;
-            break;
-        }
-    }
-    empty_locked(subscription);
-    uncharge_surplus_locked(events);
-    sum_wanted_locked(events);
-    pthread_cond_destroy(&subscription->changes);
-    ms_mem_free(subscription);
-}
-static void begin_closing_locked(memstore_subscription *subscription)
-{
-    subscription->closing = true;
-    empty_locked(subscription);
-    sum_wanted_locked(subscription->events);
-    pthread_cond_broadcast(&subscription->changes);
-}
-void ms_subscription_close(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    begin_closing_locked(subscription);
-    while (subscription->waiters != 0)
-        ms_cond_wait(&subscription->changes, &events->lock);
-    ms_subscription_free_locked(subscription);
-    ms_mutex_unlock(&events->lock);
-}
-static memstore_subscription *events_events_find_locked(struct ms_events *events, memstore_event_fn fn,
-                                          void *context, bool closing)
-{
-    memstore_subscription *one = events->subscriptions;
-    while (one != NULL && (one->fn != fn || one->context != context || one->opening ||
-                           one->closing != closing || (closing && !one->runs)))
-        one = one->next;
-    return one;
-}
-static void await_callback_locked(memstore_subscription *subscription)
-{
-    subscription->waiters++;
-    while (subscription->runs)
-        ms_cond_wait(&subscription->changes, &subscription->events->lock);
-    if (--subscription->waiters == 0)
-        ms_subscription_free_locked(subscription);
-}
-bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
-{
-    ms_mutex_lock(&events->lock);
-    memstore_subscription *const open = events_events_find_locked(events, fn, context, false);
-    if (open != NULL) {
-        begin_closing_locked(open);
-        if (!open->runs)
-            ms_subscription_free_locked(open);
-    }
-    if (!ms_dispatcher_is_me_locked(events)) {
-        memstore_subscription *closing;
-        while ((closing = events_events_find_locked(events, fn, context, true)) != NULL)
-            await_callback_locked(closing);
-    }
-    ms_mutex_unlock(&events->lock);
-    return open != NULL;
-}
-#define FIRST_EVENT_SIZE (offsetof(memstore_event, dropped) + sizeof(uint64_t))
-#define LONGEST_WAIT_MS (INT64_C(1) << 40)
-static int64_t end_of_wait(int64_t timeout_ms)
-{
-    if (timeout_ms == 0)
-        return 0;
-    if (timeout_ms < 0 || timeout_ms > LONGEST_WAIT_MS)
-        timeout_ms = LONGEST_WAIT_MS;
-    return ms_clock_real_us() + timeout_ms * 1000;
-}
-static int await_event_locked(memstore_subscription *subscription, int64_t end_us)
-{
-    struct ms_events *events = subscription->events;
-    int status = MEMSTORE_OK;
-    subscription->waiters++;
-    while (status == MEMSTORE_OK && subscription->first == NULL) {
-        if (subscription->closing || events->closed)
-            status = MEMSTORE_ERR_CACHE_CLOSED;
-        else if (end_us == 0 || subscription->woken || ms_clock_real_us() >= end_us)
-            status = MEMSTORE_ERR_LOCK_TIMEOUT;
-        else
-            ms_cond_wait_until(&subscription->changes, &events->lock, end_us);
-    }
-    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && end_us != 0)
-        subscription->woken = false;
-    if (--subscription->waiters == 0 && subscription->closing)
-        pthread_cond_broadcast(&subscription->changes);
-    return status;
-}
-int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
-                         memstore_event *event)
-{
-    struct ms_events *events = subscription->events;
-    const int64_t end_us = end_of_wait(timeout_ms);
-    memstore_event ours;
-    if (event->struct_size < FIRST_EVENT_SIZE || !ms_abi_is_size(event->struct_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    ms_mutex_lock(&events->lock);
-    const int status = await_event_locked(subscription, end_us);
-    if (status == MEMSTORE_OK)
-        ms_subscription_take_locked(subscription, &ours);
-    ms_mutex_unlock(&events->lock);
-    return status == MEMSTORE_OK ? ms_abi_store(event, &ours, sizeof ours) : status;
-}
-void ms_subscription_wake(memstore_subscription *subscription)
-{
-    ms_mutex_lock(&subscription->events->lock);
-    subscription->woken = true;
-    pthread_cond_signal(&subscription->changes);
-    ms_mutex_unlock(&subscription->events->lock);
-}
-uint64_t ms_subscription_dropped(memstore_subscription *subscription)
-{
-    ms_mutex_lock(&subscription->events->lock);
-    const uint64_t dropped = subscription->dropped;
-    ms_mutex_unlock(&subscription->events->lock);
-    return dropped;
-}
 void ms_events_stats(struct ms_events *events, memstore_event_stats *out)
 {
     ms_mutex_lock(&events->lock);
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        out->subscriptions += !one->opening && !one->closing;
+        out->subscriptions += one->state == MS_SUBSCRIPTION_OPEN;
         out->waiting += one->count;
     }
     out->bytes = events->used;
@@ -13588,14 +13323,276 @@ void ms_events_forget_threads(struct ms_events *events)
     ms_cond_init(&events->dispatcher.wakes);
     for (memstore_subscription *one = events->subscriptions, *next; one != NULL; one = next) {
         next = one->next;
-        one->waiters = 0;
-        one->runs = one->runs && events->dispatcher.started;
-        ms_cond_init(&one->changes);
-        empty_locked(one);
-        if (one->opening || (one->closing && !one->runs))
-            ms_subscription_free_locked(one);
+        ms_subscription_forget_threads_locked(one);
     }
     ms_mutex_unlock(&events->lock);
+}
+
+/* lib/events/subscription.c */
+#ifndef MS_UTIL_ABI_H
+#define MS_UTIL_ABI_H
+#include <memstore/status.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#define MS_ABI_SMALLEST_STRUCT (sizeof(size_t) + sizeof(uint64_t))
+#define MS_ABI_LARGEST_STRUCT ((size_t)4096)
+static inline int ms_abi_is_size(size_t size)
+{
+    return size >= MS_ABI_SMALLEST_STRUCT && size <= MS_ABI_LARGEST_STRUCT;
+}
+static inline int ms_abi_store(void *out, const void *ours, size_t our_size)
+{
+    size_t their_size;
+    memcpy(&their_size, out, sizeof their_size);
+    if (!ms_abi_is_size(their_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const size_t shared = their_size < our_size ? their_size : our_size;
+    memcpy((char *)out + sizeof(size_t), (const char *)ours + sizeof(size_t),
+           shared - sizeof(size_t));
+    memset((char *)out + shared, 0, their_size - shared);
+    return MEMSTORE_OK;
+}
+static inline int ms_abi_load(void *ours, size_t our_size, size_t first_size, const void *theirs)
+{
+    size_t their_size;
+    memcpy(&their_size, theirs, sizeof their_size);
+    if (their_size < first_size || their_size > MS_ABI_LARGEST_STRUCT)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    for (size_t i = our_size; i < their_size; i++) {
+        if (((const char *)theirs)[i] != 0)
+            return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    memset(ours, 0, our_size);
+    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+    return MEMSTORE_OK;
+}
+#endif
+#include <memstore/status.h>
+void ms_subscription_lose_locked(memstore_subscription *subscription)
+{
+    subscription->dropped++;
+    subscription->events->dropped++;
+}
+void ms_subscription_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
+                                   struct ms_event *event)
+{
+    *link = (struct ms_event_link){.event = event,
+                                   .dropped = subscription->dropped - subscription->dropped_told};
+    subscription->dropped_told = subscription->dropped;
+    if (subscription->last != NULL)
+        subscription->last->next = link;
+    else
+        subscription->first = link;
+    subscription->last = link;
+    subscription->count++;
+    subscription->events->queued++;
+    if (subscription->fn != NULL)
+        ms_dispatcher_wake_locked(subscription->events);
+    else if (subscription->waiters != 0)
+        pthread_cond_signal(&subscription->changes);
+}
+static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t *dropped)
+{
+    struct ms_event_link *link = subscription->first;
+    subscription->first = link->next;
+    if (subscription->first == NULL)
+        subscription->last = NULL;
+    subscription->count--;
+    *dropped = link->dropped;
+    return link->event;
+}
+static void empty_locked(memstore_subscription *subscription)
+{
+    uint64_t dropped;
+    while (subscription->first != NULL)
+        ms_event_drop_locked(pop_locked(subscription, &dropped));
+}
+void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
+{
+    uint64_t dropped;
+    struct ms_event *event = pop_locked(subscription, &dropped);
+    ms_event_hand_out_locked(event, dropped, out);
+}
+static void sum_wanted_locked(struct ms_events *events)
+{
+    uint32_t wanted = 0;
+    for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
+        wanted |= one->state == MS_SUBSCRIPTION_OPEN ? one->mask : 0;
+    ms_store_relaxed(events->wanted, wanted);
+}
+memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
+                                           memstore_event_fn fn, void *context)
+{
+    memstore_subscription *subscription = ms_mem_alloc(sizeof *subscription);
+    if (subscription == NULL)
+        return NULL;
+    *subscription = (memstore_subscription){.events = events,
+                                            .mask = mask,
+                                            .limit = limit,
+                                            .fn = fn,
+                                            .context = context,
+                                            .state = MS_SUBSCRIPTION_OPENING};
+    ms_cond_init(&subscription->changes);
+    ms_mutex_lock(&events->lock);
+    subscription->next = events->subscriptions;
+    events->subscriptions = subscription;
+    if (fn != NULL && !ms_dispatcher_wake_locked(events)) {
+        ms_subscription_free_locked(subscription);
+        subscription = NULL;
+    }
+    ms_mutex_unlock(&events->lock);
+    return subscription;
+}
+void ms_subscription_open(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    subscription->state = MS_SUBSCRIPTION_OPEN;
+    sum_wanted_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+void ms_subscription_abandon(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
+}
+void ms_subscription_free_locked(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    for (memstore_subscription **link = &events->subscriptions; *link != NULL;
+         link = &(*link)->next) {
+        if (*link == subscription) {
+            *link = subscription->next;
+            break;
+        }
+    }
+    empty_locked(subscription);
+    ms_events_uncharge_surplus_locked(events);
+    sum_wanted_locked(events);
+    pthread_cond_destroy(&subscription->changes);
+    ms_mem_free(subscription);
+}
+static void begin_closing_locked(memstore_subscription *subscription)
+{
+    subscription->state = MS_SUBSCRIPTION_CLOSING;
+    empty_locked(subscription);
+    sum_wanted_locked(subscription->events);
+    pthread_cond_broadcast(&subscription->changes);
+}
+void ms_subscription_close(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    begin_closing_locked(subscription);
+    while (subscription->waiters != 0)
+        ms_cond_wait(&subscription->changes, &events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
+}
+static memstore_subscription *events_subscription_find_locked(struct ms_events *events, memstore_event_fn fn,
+                                          void *context, enum ms_subscription_state state)
+{
+    memstore_subscription *one = events->subscriptions;
+    while (one != NULL && (one->fn != fn || one->context != context || one->state != state ||
+                           (state == MS_SUBSCRIPTION_CLOSING && !one->runs)))
+        one = one->next;
+    return one;
+}
+static void await_callback_locked(memstore_subscription *subscription)
+{
+    subscription->waiters++;
+    while (subscription->runs)
+        ms_cond_wait(&subscription->changes, &subscription->events->lock);
+    if (--subscription->waiters == 0)
+        ms_subscription_free_locked(subscription);
+}
+bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
+{
+    ms_mutex_lock(&events->lock);
+    memstore_subscription *const open = events_subscription_find_locked(events, fn, context, MS_SUBSCRIPTION_OPEN);
+    if (open != NULL) {
+        begin_closing_locked(open);
+        if (!open->runs)
+            ms_subscription_free_locked(open);
+    }
+    if (!ms_dispatcher_is_me_locked(events)) {
+        memstore_subscription *closing;
+        while ((closing = events_subscription_find_locked(events, fn, context, MS_SUBSCRIPTION_CLOSING)) != NULL)
+            await_callback_locked(closing);
+    }
+    ms_mutex_unlock(&events->lock);
+    return open != NULL;
+}
+#define FIRST_EVENT_SIZE (offsetof(memstore_event, dropped) + sizeof(uint64_t))
+#define LONGEST_WAIT_MS (INT64_C(1) << 40)
+static int64_t end_of_wait(int64_t timeout_ms)
+{
+    if (timeout_ms == 0)
+        return 0;
+    if (timeout_ms < 0 || timeout_ms > LONGEST_WAIT_MS)
+        timeout_ms = LONGEST_WAIT_MS;
+    return ms_clock_real_us() + timeout_ms * 1000;
+}
+static int await_event_locked(memstore_subscription *subscription, int64_t end_us)
+{
+    struct ms_events *events = subscription->events;
+    int status = MEMSTORE_OK;
+    subscription->waiters++;
+    while (status == MEMSTORE_OK && subscription->first == NULL) {
+        if (subscription->state == MS_SUBSCRIPTION_CLOSING || events->closed)
+            status = MEMSTORE_ERR_CACHE_CLOSED;
+        else if (end_us == 0 || subscription->woken || ms_clock_real_us() >= end_us)
+            status = MEMSTORE_ERR_LOCK_TIMEOUT;
+        else
+            ms_cond_wait_until(&subscription->changes, &events->lock, end_us);
+    }
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && end_us != 0)
+        subscription->woken = false;
+    if (--subscription->waiters == 0 && subscription->state == MS_SUBSCRIPTION_CLOSING)
+        pthread_cond_broadcast(&subscription->changes);
+    return status;
+}
+int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
+                         memstore_event *event)
+{
+    struct ms_events *events = subscription->events;
+    const int64_t end_us = end_of_wait(timeout_ms);
+    memstore_event ours;
+    if (event->struct_size < FIRST_EVENT_SIZE || !ms_abi_is_size(event->struct_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    ms_mutex_lock(&events->lock);
+    const int status = await_event_locked(subscription, end_us);
+    if (status == MEMSTORE_OK)
+        ms_subscription_take_locked(subscription, &ours);
+    ms_mutex_unlock(&events->lock);
+    return status == MEMSTORE_OK ? ms_abi_store(event, &ours, sizeof ours) : status;
+}
+void ms_subscription_wake(memstore_subscription *subscription)
+{
+    ms_mutex_lock(&subscription->events->lock);
+    subscription->woken = true;
+    pthread_cond_signal(&subscription->changes);
+    ms_mutex_unlock(&subscription->events->lock);
+}
+uint64_t ms_subscription_dropped(memstore_subscription *subscription)
+{
+    ms_mutex_lock(&subscription->events->lock);
+    const uint64_t dropped = subscription->dropped;
+    ms_mutex_unlock(&subscription->events->lock);
+    return dropped;
+}
+void ms_subscription_forget_threads_locked(memstore_subscription *subscription)
+{
+    subscription->waiters = 0;
+    subscription->runs = subscription->runs && subscription->events->dispatcher.started;
+    ms_cond_init(&subscription->changes);
+    empty_locked(subscription);
+    if (subscription->state == MS_SUBSCRIPTION_OPENING ||
+        (subscription->state == MS_SUBSCRIPTION_CLOSING && !subscription->runs))
+        ms_subscription_free_locked(subscription);
 }
 
 /* lib/loader/breaker.c */
@@ -18255,7 +18252,7 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
         .access = ms_eviction_initial_access(&store->eviction, old),
     };
     draft->placement.queue =
-        store->eviction.policy->queue_for(&store->eviction, &entry, live ? found.segment : NULL);
+        ms_eviction_queue_for(&store->eviction, &entry, live ? found.segment : NULL);
     draft->placement.access = entry.access;
     draft->placement.rank = entry.rank;
     ms_rcu_read_unlock();
@@ -25283,14 +25280,14 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
-    const struct ms_policy *policy = store->eviction.policy;
     const unsigned mark = ms_entry_seen_mark(candidate->found.entry);
     const struct ms_subject entry = {
         .hash = candidate->hash,
         .size = candidate->found.parts.size,
         .access = mark & MS_MARK_ACCESS,
     };
-    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
+    const struct ms_verdict verdict =
+        store->eviction.policy->judge(&store->eviction, pass->segment, &entry);
     const bool keep = verdict.keep && !store->keeps_none;
     if (keep && pass->segment->is_solo) {
         ms_entry_note_use(candidate->found.entry, mark,
@@ -25303,7 +25300,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         return;
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
-    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
+    const enum ms_ghost_kind kind = ms_eviction_drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;
@@ -26035,14 +26032,14 @@ static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t u
     ms_arena_seal_open(&store->arena);
     return true;
 }
-static bool store_resize_has_room(const struct resize *resize, uint64_t spare)
+static bool has_room(const struct resize *resize, uint64_t spare)
 {
     struct ms_budget *budget = &resize->store->arena.budget;
     return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
 }
 static bool has_arrived(const struct resize *resize)
 {
-    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && store_resize_has_room(resize, 0);
+    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && has_room(resize, 0);
 }
 static uint64_t headroom(const struct resize *resize)
 {
@@ -26103,7 +26100,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
     *idle = false;
     resize->replacing_us = 0;
     while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
-        if (store_resize_has_room(resize, headroom(resize)))
+        if (has_room(resize, headroom(resize)))
             lower_limit_locked(resize);
         else
             *idle = !reclaim_locked(resize, deadline_us, end);
@@ -29685,7 +29682,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
             .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
             .access = ms_eviction_initial_access(&store->eviction, 0),
         };
-        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
+        foresight.queue = ms_eviction_queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
         foresight.rank = entry.rank;
     }
