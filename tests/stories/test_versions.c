@@ -2,6 +2,7 @@
 /* The version that a view told is the entry's until somebody writes the key, wherever the entry goes. */
 #include "support/criterion.h"
 #include "support/stopper.h"
+#include "stories/one_store.h"
 
 #include <stdio.h>
 
@@ -9,19 +10,12 @@
 #define KEY "the key of a usual read"
 #define KEY_SIZE (sizeof KEY - 1)
 
-static memstore *store;
-
 static void set_up(void)
 {
     store = test_open("maintenance=manual", NULL);
 }
 
-static void tear_down(void)
-{
-    memstore_destroy(store);
-}
-
-TestSuite(versions, .init = set_up, .fini = tear_down);
+TestSuite(versions, .init = set_up, .fini = destroy_store);
 
 /* Store the key where little else is alive, so that a compaction moves it. */
 static void store_key(void)
