@@ -3,17 +3,13 @@
 package memstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
@@ -132,14 +128,6 @@ type loadCall struct {
 	flight    *flight // constant
 }
 
-// flight is one call of a loader, for one key or many.
-type flight struct {
-	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
-	waitsFor map[*flight]int
-}
-
-func newFlight() *flight { return new(flight) }
-
 // loadedElsewhere stands for the load of somebody whom this binding does not know.
 var loadedElsewhere = new(loadCall)
 
@@ -167,10 +155,14 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
+	return s.join(ctx, op, key, shard, flight)
+}
+
+// join is find where there may be a load to join. The shard's mutex is held, but not while it waits for long.
+func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flight *flight) (found, error) {
 	call, running := shard.running(key)
 	if running && !call.refreshes {
-		call.waiters++
-		return found{call: call, late: call.ending}, nil
+		return call.join(), nil
 	}
 	value, lease, status := s.acquire(briefly, key)
 	if int64(status) <= -gaveUp || status == statusLockTimeout {
@@ -195,54 +187,38 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	case isElsewhere:
 		return found{call: loadedElsewhere}, nil
 	case status == statusLockTimeout && running:
-		call.waiters++
-		return found{call: call, late: call.ending}, nil
+		return call.join(), nil
 	case status != 0 && (ctx.Err() != nil || !s.loadsAside(status)):
 		return found{}, checkWaiting(ctx, op, key, status)
 	case status == 0 && lease == 0:
 		return found{value: value}, nil
 	}
+	return found{value: value, call: shard.newCall(key, value, lease, status, flight), mine: true}, nil
+}
+
+// join is one caller more who waits for a load. The mutex is held.
+func (call *loadCall) join() found {
+	call.waiters++
+	return found{call: call, late: call.ending}
+}
+
+// newCall is a load that is yet to begin, with what acquire gave for it. The mutex is held.
+func (l *loadShard) newCall(key string, value []byte, lease uintptr, status int32, flight *flight) *loadCall {
 	if flight == nil {
 		flight = newFlight()
 	}
-	call = &loadCall{mutex: &shard.mutex, lease: lease, waiters: 1, refreshes: value != nil,
+	call := &loadCall{mutex: &l.mutex, lease: lease, waiters: 1, refreshes: value != nil,
 		done: make(chan struct{}), flight: flight}
 	if status != 0 {
 		// Nobody joins: of a write meanwhile nothing would tell.
 		call.refused = byStatus[status]
-		return found{call: call, mine: true}, nil
+		return call
 	}
-	if shard.calls == nil {
-		shard.calls = make(map[string]*loadCall)
+	if l.calls == nil {
+		l.calls = make(map[string]*loadCall)
 	}
-	shard.calls[key] = call
-	return found{value: value, call: call, mine: true}, nil
-}
-
-// askAgain tells two reasons of a lock timeout apart: a load elsewhere, and a place that was not to be had for as long as
-// the store lets anybody wait. Who waits for nothing gives up for want of a place alone.
-func (s *Store) askAgain(key string, wasPatient bool) (value []byte, lease uintptr, status int32, isElsewhere bool) {
-	value, lease, status = s.acquire(atOnce, key)
-	isElsewhere = status == statusLockTimeout
-	if int64(status) <= -gaveUp && !wasPatient {
-		// At this moment. It is for the store to say that it has been so for too long.
-		value, lease, status = s.acquire(briefly, key)
-		isElsewhere = int64(status) <= -gaveUp
-	}
-	if int64(status) <= -gaveUp {
-		status += int32(gaveUp)
-	}
-	return value, lease, status, isElsewhere
-}
-
-// loadsAside says whether what the store cannot note the load of is loaded all the same.
-func (s *Store) loadsAside(status int32) bool {
-	switch status {
-	case statusMemoryExhausted, statusEntryTooLarge, statusCacheFull, statusGCPressure, statusShardOverflow,
-		statusLockTimeout:
-		return !s.failsLoads.Load()
-	}
-	return false
+	l.calls[key] = call
+	return call
 }
 
 // lead begins the load of a key.
@@ -259,117 +235,10 @@ func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.D
 	}()
 }
 
-// context is what a loader is called with: the values of its first caller's, but not its end.
-func (f *flight) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return context.WithValue(loadCtx, flightKey{}, f), cancel
-}
-
 func (call *loadCall) cancelBy(cancel context.CancelFunc) {
 	call.mutex.Lock()
 	defer call.mutex.Unlock()
 	call.cancel = cancel
-}
-
-// noValue is GLUE_NO_VALUE.
-const noValue = math.MaxInt64
-
-// waiter makes a call that may wait.
-type waiter func(call func(bound) int64) int64
-
-// briefly waits for a moment. What gives up then has a status that is less by gaveUp.
-func briefly(call func(bound) int64) int64 { return call(bound{ms: patienceMillis}) }
-
-// atOnce does not wait, and gives up where it would have to, but for the load of another, which is none of these waits.
-func atOnce(call func(bound) int64) int64 { return call(bound{}) }
-
-func patiently(ctx context.Context) waiter {
-	return func(call func(bound) int64) int64 { return waitingLong(ctx, call) }
-}
-
-// acquire returns the value, a lease, or a status; both of the former when the value is to be refreshed.
-func (s *Store) acquire(wait waiter, key string) (value []byte, lease uintptr, status int32) {
-	var scratch [smallScratch]byte
-	var kept uintptr
-	size := wait(func(wait bound) int64 {
-		return native.GlueLeaseAcquire(s.handle, wait.ms, wait.stop, unsafe.StringData(key), len(key),
-			&scratch[0], len(scratch), pointerTo(&lease), pointerTo(&kept))
-	})
-	runtime.KeepAlive(s)
-	switch {
-	case size < 0:
-		return nil, 0, int32(size)
-	case size == noValue:
-		return nil, lease, 0
-	case kept != 0:
-		return s.take(kept, size), lease, 0
-	}
-	return append([]byte{}, scratch[:size]...), lease, 0
-}
-
-// settle gives the lease back with what the loader gave, and wakes those who wait.
-func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []byte, err error) {
-	call.mutex.Lock()
-	lease, abandoned := call.lease, call.abandoned
-	call.ending, call.lease = true, 0
-	call.mutex.Unlock()
-	switch {
-	case lease == 0: // the store knows nothing of it
-		call.err = err
-	case err != nil:
-		var old bool
-		if value, old = s.failLease(lease, resultOf(err, abandoned)); !old {
-			call.err = err
-		}
-	default:
-		status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl))
-		call.refused, call.err = s.refusal(status)
-	}
-	call.value = bytes.Clone(value)
-	runtime.KeepAlive(s)
-	s.forget(key, call)
-	close(call.done)
-}
-
-// refusal is why the store did not take a value, for the caller who is given it, or in its place for those who
-// wait. One that was overtaken is theirs.
-func (s *Store) refusal(status int32) (refused, err error) {
-	switch {
-	case status >= 0 || status == statusVersionMismatch:
-		return nil, nil
-	case status == statusInvalidTTL || s.failsLoads.Load():
-		return nil, byStatus[status]
-	}
-	return byStatus[status], nil
-}
-
-// Of enum memstore_load_result.
-const (
-	loadAbsent    int32 = 1
-	loadAbandoned int32 = 3
-	loadFailed    int32 = -1
-)
-
-// resultOf is what an error of a loader means to the store. What comes after its context has ended, since nobody
-// wanted the value any more, is no failure of the loader's, whatever its database calls that.
-func resultOf(err error, abandoned bool) int32 {
-	switch {
-	case errors.Is(err, ErrKeyNotFound):
-		return loadAbsent
-	case abandoned:
-		return loadAbandoned
-	}
-	return loadFailed
-}
-
-// failLease gives a lease back without a value, and returns the old value that serves instead.
-func (s *Store) failLease(lease uintptr, result int32) (value []byte, old bool) {
-	var kept uintptr
-	size := native.GlueLeaseFail(lease, result, pointerTo(&kept))
-	if size < 0 {
-		return nil, false
-	}
-	return s.take(kept, size), true
 }
 
 // forget takes a load out of those that can be joined.
@@ -450,69 +319,5 @@ func sleep(ctx context.Context, op, key string, pause time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return &Error{op, key, ctx.Err()}
-	}
-}
-
-// flightKey finds in the context of a load its flight.
-type flightKey struct{}
-
-// circles guards which load waits for which, of all stores.
-var circles sync.Mutex
-
-// waitsForIt says whether a flight waits for another, be it through further ones. circles is locked. Each flight is
-// looked at once: where many wait for the same ones there are far more ways than flights.
-func waitsForIt(from, to *flight) bool {
-	if from == to {
-		return true
-	}
-	if len(from.waitsFor) == 0 {
-		return false
-	}
-	seen, next := map[*flight]bool{from: true}, []*flight{from}
-	for len(next) != 0 {
-		last := len(next) - 1
-		at := next[last]
-		next = next[:last]
-		for further := range at.waitsFor {
-			if further == to {
-				return true
-			}
-			if !seen[further] {
-				seen[further] = true
-				next = append(next, further)
-			}
-		}
-	}
-	return false
-}
-
-// beginToWait notes that the load that the context belongs to waits for another; false when that waits
-// for it in turn.
-func beginToWait(ctx context.Context, call *loadCall) bool {
-	mine, nested := ctx.Value(flightKey{}).(*flight)
-	if !nested {
-		return true
-	}
-	circles.Lock()
-	defer circles.Unlock()
-	if waitsForIt(call.flight, mine) {
-		return false
-	}
-	if mine.waitsFor == nil {
-		mine.waitsFor = make(map[*flight]int)
-	}
-	mine.waitsFor[call.flight]++
-	return true
-}
-
-func endToWait(ctx context.Context, call *loadCall) {
-	mine, nested := ctx.Value(flightKey{}).(*flight)
-	if !nested {
-		return
-	}
-	circles.Lock()
-	defer circles.Unlock()
-	if mine.waitsFor[call.flight]--; mine.waitsFor[call.flight] == 0 {
-		delete(mine.waitsFor, call.flight)
 	}
 }

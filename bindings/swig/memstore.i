@@ -22,6 +22,11 @@
 %insert("header") "log_queue.h"
 %insert("header") "glue.h"
 %insert("header") "glue.c"
+%insert("header") "glue_many.c"
+%insert("header") "glue_streams.c"
+%insert("header") "glue_lease.c"
+%insert("header") "glue_figures.c"
+%insert("header") "glue_direct.c"
 %include "../go/typemaps.i"
 #elif defined(SWIGPYTHON)
 %include "../python/typemaps.i"

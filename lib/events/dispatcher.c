@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread of a store that calls callbacks. It is started for the first of them, blocks all
- * signals, and ends when the store is closed and everything is told. After fork() the child has no
- * such thread; it is started again when something is to be told there. */
-#include "events/events.h"
+#include "events/dispatcher.h"
 
+#include "events/subscription.h"
 #include "platform/testing.h"
 
 #include <signal.h>
@@ -42,10 +40,11 @@ static void call_locked(struct ms_events *events, memstore_subscription *subscri
         ms_event_view_release(&event.value);
     ms_mutex_lock(&events->lock);
     subscription->runs = false;
-    subscription->closing |= ends;
+    if (ends)
+        subscription->state = MS_SUBSCRIPTION_CLOSING;
     if (subscription->waiters != 0)
         pthread_cond_broadcast(&subscription->changes); /* who waits frees it */
-    else if (subscription->closing)
+    else if (subscription->state == MS_SUBSCRIPTION_CLOSING)
         ms_subscription_free_locked(subscription);
 }
 

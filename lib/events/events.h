@@ -22,51 +22,14 @@
  * EV-4  A subscription that is closing is in no thread's hands when it is freed: `waiters` is 0 and no
  *       callback runs.
  *
- * Lock: one for all of it, a leaf; callbacks run without it (dispatcher.c). */
+ * Lock: one for all of it, a leaf; callbacks run without it (dispatcher.h). */
 #ifndef MS_EVENTS_EVENTS_H
 #define MS_EVENTS_EVENTS_H
 
+#include "events/dispatcher.h"
+#include "events/event.h"
 #include "platform/thread.h"
 #include "segment/budget.h"
-#include "segment/segment.h"
-
-#include <memstore/events.h>
-
-struct ms_event;
-
-/* An event in a queue. */
-struct ms_event_link {
-    struct ms_event_link *next;
-    struct ms_event *event;
-    uint64_t dropped; /* events that the queue lost right before this one */
-};
-
-struct memstore_subscription {
-    struct ms_events *events;
-    struct memstore_subscription *next; /* in the list of all */
-    uint32_t mask;
-    size_t limit; /* most events that wait; 0 = as many as there is memory for */
-    size_t count;
-    struct ms_event_link *first, *last;
-    uint64_t dropped;      /* ever */
-    uint64_t dropped_told; /* of these, before the last event that was queued */
-    bool opening;          /* nothing is told yet: room is being made for what is going to be */
-    bool closing;
-    bool woken;       /* a wait is to end */
-    unsigned waiters; /* in ms_subscription_next() or waiting for a callback's end */
-    pthread_cond_t changes;
-    /* Of one that the dispatcher serves. */
-    memstore_event_fn fn; /* else NULL */
-    void *context;
-    bool runs; /* fn is running */
-};
-
-struct ms_dispatcher {
-    bool started; /* and not joined yet */
-    bool stops;   /* it ends when nothing waits any more */
-    pthread_t thread;
-    pthread_cond_t wakes;
-};
 
 struct ms_events {
     atomic_uint_least32_t *wanted;
@@ -81,22 +44,6 @@ struct ms_events {
     bool wipes;  /* copies are overwritten before they are freed; constant */
     uint64_t queued, dropped;
     struct ms_dispatcher dispatcher;
-};
-
-/* What happened. */
-struct ms_event_note {
-    uint32_t kind;
-    struct ms_segment *segment; /* to be pinned, in place of copying; or NULL */
-    const void *key, *value;
-    size_t key_size, value_size;
-    uint64_t version;
-    int64_t expires_at_ms;
-};
-
-/* What the value of an alert's event is, until it is taken. */
-struct ms_alert_note {
-    uint32_t alert, raised;
-    double value, threshold;
 };
 
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
@@ -117,6 +64,8 @@ uint64_t ms_events_charged(struct ms_events *events);
 bool ms_events_are_subscribed(struct ms_events *events);
 /* So many have been charged for it. */
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
+/* Give back what is charged and not needed any more. The lock held. */
+void ms_events_uncharge_surplus_locked(struct ms_events *events);
 
 /* ---- Telling ---- */
 
@@ -128,49 +77,7 @@ void ms_events_close(struct ms_events *events);
 /* The caller is a callback, for whose end ms_events_fini() would wait. */
 bool ms_events_calls_me(struct ms_events *events);
 
-/* ---- Subscribing ---- */
-
-/* A subscription, to which nothing is told before it is opened; NULL when there is no memory. With `fn`
- * the dispatcher calls that, else ms_subscription_next() is called for it. */
-memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
-                                           memstore_event_fn fn, void *context);
-/* What happens from now on is told. */
-void ms_subscription_open(memstore_subscription *subscription);
-/* In place of that: it is freed. */
-void ms_subscription_abandon(memstore_subscription *subscription);
-/* The next event: OK, LOCK_TIMEOUT when none came, CACHE_CLOSED. A negative timeout is none. */
-int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
-                         memstore_event *event);
-/* One wait ends, one of the future if there is none now. */
-void ms_subscription_wake(memstore_subscription *subscription);
-uint64_t ms_subscription_dropped(memstore_subscription *subscription);
-/* Whoever waits for an event of it returns; then it is freed. */
-void ms_subscription_close(memstore_subscription *subscription);
-/* Close the one with this callback, waiting for it to end, unless it is the callback that asks:
- * false when there is none. */
-bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context);
-
 void ms_events_stats(struct ms_events *events, memstore_event_stats *out);
-
-/* ---- Views of events ---- */
-
-/* Release a view that was taken with an event, which its `pin` refers to, marked by the second lowest
- * bit. */
-void ms_event_view_release(memstore_view *view);
-
-/* ---- The dispatcher (dispatcher.c); the lock held ---- */
-
-/* Something waits for a callback, or the store is closed. False when there is no thread. */
-bool ms_dispatcher_wake_locked(struct ms_events *events);
-/* The thread is the dispatcher's. */
-bool ms_dispatcher_is_me_locked(const struct ms_events *events);
-
-/* ---- For dispatcher.c ---- */
-
-/* Take the first event of a queue, which is not empty. The lock held. */
-void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *event);
-/* Unlink a subscription that is closing and free it. The lock held. */
-void ms_subscription_free_locked(memstore_subscription *subscription);
 
 /* In the child of a fork(), across which the lock was held, while it has one thread: nothing waits,
  * nobody does. */

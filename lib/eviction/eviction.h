@@ -51,15 +51,15 @@ struct ms_eviction;
 
 struct ms_policy {
     enum ms_touch touch;
-    /* Where a written entry goes; in a read section. `old` is the segment of the entry it
-     * replaces, or NULL. May change the access bits and the rank. */
+    /* Where a written entry goes, NULL when all go to the main queue; in a read section. `old` is the
+     * segment of the entry it replaces, or NULL. May change the access bits and the rank. */
     enum ms_queue (*queue_for)(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old);
     /* The next segment to reclaim, or NULL. Reclaim lock held. */
     struct ms_segment *(*victim)(struct ms_eviction *eviction);
     struct ms_verdict (*judge)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                const struct ms_subject *entry);
-    /* An entry of this victim is dropped: what the ghost remembers of it. */
+    /* An entry of this victim is dropped: what the ghost remembers of it; NULL when there is no ghost. */
     enum ms_ghost_kind (*drop)(struct ms_eviction *eviction, const struct ms_segment *victim,
                                const struct ms_subject *entry);
     /* Keys that the ghost should remember, in per cent of those in the store; 0 = there is none. */
@@ -127,6 +127,24 @@ void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *poli
 /* Before victim() is asked: the store holds so many keys, and so many of its reads have missed. Reclaim lock
  * held. */
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
+
+/* As the policy's function of this name. */
+static inline enum ms_queue ms_eviction_queue_for(struct ms_eviction *eviction,
+                                                  struct ms_subject *entry,
+                                                  const struct ms_segment *old)
+{
+    return eviction->policy->queue_for != NULL ? eviction->policy->queue_for(eviction, entry, old)
+                                               : MS_QUEUE_MAIN;
+}
+
+/* As the policy's function of this name. */
+static inline enum ms_ghost_kind ms_eviction_drop(struct ms_eviction *eviction,
+                                                  const struct ms_segment *victim,
+                                                  const struct ms_subject *entry)
+{
+    return eviction->policy->drop != NULL ? eviction->policy->drop(eviction, victim, entry)
+                                          : MS_GHOST_NONE;
+}
 
 /* The stamp of a use now. */
 static inline unsigned ms_eviction_stamp(const struct ms_eviction *eviction)

@@ -2,15 +2,6 @@
 /* The two policies that keep nothing: oldest first, and none at all. */
 #include "eviction/eviction.h"
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
-
 static struct ms_segment *oldest(struct ms_eviction *eviction)
 {
     return ms_eviction_oldest(eviction, MS_LIST_MAIN);
@@ -31,27 +22,14 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     return (struct ms_verdict){.keep = false};
 }
 
-static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
-
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = queue_for,
     .victim = oldest,
     .judge = judge,
-    .drop = drop,
 };
 
 const struct ms_policy ms_policy_none = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = queue_for,
     .victim = no_victim,
     .judge = judge,
-    .drop = drop,
 };

@@ -50,15 +50,6 @@ void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
     ms_entry_note_use(entry, mark, mark + 1);
 }
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
-
 /* What was in a bin when a round began has been seen when something younger comes up. */
 static void begin_round_if_due(struct ms_eviction *eviction, const struct ms_segment *segment)
 {
@@ -112,21 +103,10 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     };
 }
 
-static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
-
 const struct ms_policy ms_policy_lfu = {
     .touch = MS_TOUCH_FREQUENCY,
-    .queue_for = queue_for,
     .victim = victim,
     .judge = judge,
-    .drop = drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 64,
     .sorts = true,

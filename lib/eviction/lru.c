@@ -15,15 +15,6 @@
  * epoch goes on, so that what is not used is never taken for used. */
 #define EPOCHS_IN_LIST 22
 
-static enum ms_queue queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
-
 /* Until something is evicted, how old the list will be when the store is full is foretold from
  * how full it is now. */
 static uint64_t foretold_epoch_length(const struct ms_arena *arena, uint64_t now, uint64_t used)
@@ -148,21 +139,10 @@ static struct ms_verdict judge(struct ms_eviction *eviction, const struct ms_seg
     };
 }
 
-static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
-
 const struct ms_policy ms_policy_lru = {
     .touch = MS_TOUCH_STAMP,
-    .queue_for = queue_for,
     .victim = victim,
     .judge = judge,
-    .drop = drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 128,
 };

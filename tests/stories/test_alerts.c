@@ -8,14 +8,6 @@
 #include <memstore/loader.h>
 #include <stdlib.h>
 
-static memstore_rates rates_of(memstore *store)
-{
-    memstore_rates rates = {.struct_size = sizeof rates};
-
-    assert_ok(memstore_get_rates(store, &rates));
-    return rates;
-}
-
 static void end_window(memstore *store)
 {
     test_clock_advance(30000);
@@ -78,7 +70,7 @@ Test(alerts, are_events_raised_once_and_cleared_once)
     assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
     end_window(store);
     expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 0, 0);
-    cr_assert_eq(rates_of(store).alerts_raised, 2);
+    cr_assert_eq(test_rates(store).alerts_raised, 2);
     memstore_subscription_close(alerts);
     memstore_destroy(store);
 }
@@ -168,11 +160,11 @@ Test(alerts, alert_hysteresis_is_how_far_back_is_back)
     end_window(store);
     read_some(store, 69, 31);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE);
     assert_ok(memstore_reconfigure(store, "monitoring.alert_hysteresis", "0.1"));
     read_some(store, 69, 31);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     memstore_destroy(store);
 }
 
@@ -181,7 +173,7 @@ static uint64_t alerts_after(memstore *store, unsigned hits, unsigned misses)
 {
     read_some(store, hits, misses);
     end_window(store);
-    return rates_of(store).alerts;
+    return test_rates(store).alerts;
 }
 
 Test(alerts, a_hit_rate_need_not_be_back_by_more_than_half_of_its_threshold)
@@ -236,21 +228,22 @@ Test(alerts, reclaim_pressure_threshold_counts_writers_that_reclaim)
 
     fill(store, 200);
     end_window(store);
-    cr_assert(rates_of(store).alerts == 0 && rates_of(store).reclaim_pressure == 0);
+    cr_assert(test_rates(store).alerts == 0 && test_rates(store).reclaim_pressure == 0);
     fill(store, 50);
     assert_ok(memstore_clear(store));
     end_window(store);
     fill(store, 5000);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE);
-    cr_assert_gt(rates_of(store).reclaim_pressure, 0.5);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE);
+    cr_assert_gt(test_rates(store).reclaim_pressure, 0.5);
     cr_assert_gt(test_stats(store).room_made, 2500);
     assert_ok(memstore_clear(store));
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE, "few writes say little");
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_RECLAIM_PRESSURE,
+                 "few writes say little");
     fill(store, 200);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     memstore_destroy(store);
 }
 
@@ -287,15 +280,15 @@ Test(alerts, load_failure_threshold_is_a_share_of_loads)
 
     load_some(store, 9, true);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0, "nine loads say little");
+    cr_assert_eq(test_rates(store).alerts, 0, "nine loads say little");
     load_some(store, 5, true);
     load_some(store, 15, false);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LOAD_FAILURES);
-    cr_assert_eq(rates_of(store).load_failure_rate, 0.25);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_LOAD_FAILURES);
+    cr_assert_eq(test_rates(store).load_failure_rate, 0.25);
     load_some(store, 20, false);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     memstore_destroy(store);
 }
 
@@ -323,7 +316,7 @@ Test(alerts, slow_loads_are_measured_and_raise_no_alert_of_latency)
     cr_assert(latency.count == 1 && latency.one_in == 1 && latency.max_ns >= 2000000);
     cr_assert_eq(latency.slow, 1);
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     memstore_destroy(store);
 }
 
@@ -341,7 +334,7 @@ Test(alerts, rates_have_updates_loads_failures_and_what_was_served_stale)
     test_clock_advance(1000);
     load_some(store, 1, true);
     test_clock_advance(8000);
-    memstore_rates rates = rates_of(store);
+    memstore_rates rates = test_rates(store);
     cr_assert_eq(rates.window_seconds, 10);
     cr_assert(rates.updates == 0.3 && rates.loads == 1 && rates.load_failures == 0.6 &&
                   rates.stale_served == 0.1,
@@ -360,13 +353,13 @@ Test(alerts, pinned_threshold_is_a_share_of_the_limit)
                                 "monitoring.pinned_threshold=0.25", NULL);
     assert_ok(memstore_set(store, "large", 5, value, 300000, 0));
     end_window(store);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     assert_ok(memstore_get_view(store, "large", 5, &view));
     end_window(store);
-    cr_assert(rates_of(store).alerts == MEMSTORE_ALERT_PINNED && rates_of(store).pinned > 0.29);
+    cr_assert(test_rates(store).alerts == MEMSTORE_ALERT_PINNED && test_rates(store).pinned > 0.29);
     memstore_view_release(&view);
     end_window(store);
-    cr_assert(rates_of(store).alerts == 0 && rates_of(store).pinned == 0);
+    cr_assert(test_rates(store).alerts == 0 && test_rates(store).pinned == 0);
     memstore_destroy(store);
     free(value);
 }
@@ -383,7 +376,7 @@ Test(alerts, memory_in_use_is_the_same_with_and_without_memory_stats)
     test_clock_advance(30000);
     assert_ok(memstore_maintain(with, 0));
     assert_ok(memstore_maintain(without, 0));
-    cr_assert_float_eq(rates_of(with).memory_usage, rates_of(without).memory_usage, 0.001);
+    cr_assert_float_eq(test_rates(with).memory_usage, test_rates(without).memory_usage, 0.001);
     memstore_destroy(with);
     memstore_destroy(without);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that make no sense: each gets its status, and nothing is changed. */
 #include "support/criterion.h"
+#include "stories/one_store.h"
 
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-static memstore *store;
 
 static void set_up(void)
 {
@@ -15,12 +14,7 @@ static void set_up(void)
     assert_ok(test_set(store, "key", "value", 0));
 }
 
-static void tear_down(void)
-{
-    memstore_destroy(store);
-}
-
-TestSuite(bad_input, .init = set_up, .fini = tear_down);
+TestSuite(bad_input, .init = set_up, .fini = destroy_store);
 
 static void check_untouched(void)
 {

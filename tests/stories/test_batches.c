@@ -2,10 +2,9 @@
 /* Several entries at once: all or nothing. */
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "stories/one_store.h"
 
 #include <stdlib.h>
-
-static memstore *store;
 
 static void set_up(void)
 {
@@ -13,12 +12,7 @@ static void set_up(void)
     store = test_open("maintenance=manual", "max_entry_size=1000", "ttl.max_ttl=1h", NULL);
 }
 
-static void tear_down(void)
-{
-    memstore_destroy(store);
-}
-
-TestSuite(batches, .init = set_up, .fini = tear_down);
+TestSuite(batches, .init = set_up, .fini = destroy_store);
 
 static uint64_t version_of(const char *key)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Caches that tell removals from the writer's thread stall it, or deadlock when the callback calls
  * back; that tell them from elsewhere often lose the value, the order or the cause. */
-#include "events/events.h"
+#include "events/subscription.h"
 #include "platform/testing.h"
 #include "support/await.h"
 #include "support/clock.h"

@@ -18,14 +18,6 @@ static memstore_latency latency_of(memstore *store, int operation)
     return latency;
 }
 
-static memstore_rates rates_of(memstore *store)
-{
-    memstore_rates rates = {.struct_size = sizeof rates};
-
-    assert_ok(memstore_get_rates(store, &rates));
-    return rates;
-}
-
 static void set_some(memstore *store, unsigned n)
 {
     char key[32];
@@ -637,24 +629,24 @@ Test(monitoring, rates_are_those_of_the_last_window_of_metrics_interval)
     test_clock_start();
     memstore *store = test_open("monitoring.metrics_interval=10s", "maintenance=manual", NULL);
 
-    cr_assert_eq(rates_of(store).window_seconds, 0);
+    cr_assert_eq(test_rates(store).window_seconds, 0);
     set_some(store, 40);
     test_clock_advance(4000);
-    cr_assert(rates_of(store).window_seconds == 4 && rates_of(store).sets == 10,
+    cr_assert(test_rates(store).window_seconds == 4 && test_rates(store).sets == 10,
               "since it was opened, as long as no window has ended");
     set_some(store, 60);
     maintain_for(store, 6000);
     read_some(store, 30, 10);
-    const memstore_rates rates = rates_of(store);
+    const memstore_rates rates = test_rates(store);
     cr_assert(rates.window_seconds == 10 && rates.sets == 10 && rates.hits == 0);
     cr_assert(rates.written_bytes > 100 && rates.memory_usage > 0 && rates.memory_usage < 1);
     test_clock_advance(20000);
-    cr_assert(rates_of(store).window_seconds == 20 && rates_of(store).hits == 1.5 &&
-                  rates_of(store).misses == 0.5 && rates_of(store).hit_rate == 0.75,
+    cr_assert(test_rates(store).window_seconds == 20 && test_rates(store).hits == 1.5 &&
+                  test_rates(store).misses == 0.5 && test_rates(store).hit_rate == 0.75,
               "who asks ends the window");
     assert_ok(memstore_reset_stats(store));
     test_clock_advance(9999);
-    cr_assert_eq(rates_of(store).hits, 1.5, "a reset of the counters is not one of the windows");
+    cr_assert_eq(test_rates(store).hits, 1.5, "a reset of the counters is not one of the windows");
     memstore_destroy(store);
 }
 
@@ -691,7 +683,7 @@ Test(monitoring, each_rate_is_what_was_counted_by_the_seconds_of_the_window)
     do_everything(store);
     assert_ok(memstore_compact(store, 0));
     test_clock_advance(9000);
-    const memstore_rates rates = rates_of(store);
+    const memstore_rates rates = test_rates(store);
     const memstore_stats stats = test_stats(store);
     cr_assert_eq(rates.window_seconds, 10);
     cr_assert(rates.sets == 32.1 && rates.updates == 2 && rates.deletes == 3 &&
@@ -701,7 +693,7 @@ Test(monitoring, each_rate_is_what_was_counted_by_the_seconds_of_the_window)
     cr_assert(stats.written_bytes > 0 && rates.written_bytes == stats.written_bytes / 10.0);
     cr_assert(stats.moved_bytes > 0 && rates.moved_bytes == stats.moved_bytes / 10.0);
     test_clock_advance(10000);
-    const memstore_rates next = rates_of(store);
+    const memstore_rates next = test_rates(store);
     cr_assert(next.sets == 0 && next.updates == 0 && next.deletes == 0 && next.evictions == 0 &&
               next.expirations == 0 && next.rejected == 0 && next.hits == 0 && next.misses == 0 &&
               next.written_bytes == 0 && next.moved_bytes == 0);
@@ -717,7 +709,7 @@ Test(monitoring, the_maintenance_thread_ends_windows)
         test_sleep_ms(40);
         /* Whoever asks does not end it. */
         assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "1h"));
-        ended = rates_of(store).memory_usage > 0;
+        ended = test_rates(store).memory_usage > 0;
         assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "20ms"));
     }
     cr_assert(ended);
@@ -735,10 +727,10 @@ Test(monitoring, without_metrics_there_are_no_rates_and_no_alerts)
     read_some(store, 0, 200);
     maintain_for(store, 60000);
     assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
-    cr_assert_eq(rates_of(store).alerts_raised, 0, "what was before is not judged");
+    cr_assert_eq(test_rates(store).alerts_raised, 0, "what was before is not judged");
     read_some(store, 0, 200);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts_raised, 1);
+    cr_assert_eq(test_rates(store).alerts_raised, 1);
     assert_status(memstore_get_rates(store, NULL), MEMSTORE_ERR_INVALID_ARGUMENT);
     assert_status(memstore_get_rates(NULL, &rates), MEMSTORE_ERR_INVALID_ARGUMENT);
     assert_ok(memstore_close(store));
@@ -754,23 +746,23 @@ Test(monitoring, windows_begin_when_metrics_are_switched_on)
 
     read_some(store, 300, 0);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).hits, 10);
+    cr_assert_eq(test_rates(store).hits, 10);
     assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "false"));
     read_some(store, 0, 10000);
     maintain_for(store, 36000000);
     assert_ok(memstore_reconfigure(store, "monitoring.enable_metrics", "true"));
-    const memstore_rates at_once = rates_of(store);
+    const memstore_rates at_once = test_rates(store);
     cr_assert(at_once.window_seconds == 0 && at_once.hits == 0 && at_once.misses == 0 &&
                   at_once.alerts_raised == 0 && at_once.memory_usage == 0,
               "nothing has been counted since");
     read_some(store, 100, 0);
     test_clock_advance(10000);
-    const memstore_rates soon = rates_of(store);
+    const memstore_rates soon = test_rates(store);
     cr_assert(soon.window_seconds == 10 && soon.hits == 10 && soon.misses == 0 &&
               soon.hit_rate == 1);
     assert_ok(memstore_reconfigure(store, "monitoring.metrics_interval", "30s"));
     maintain_for(store, 20000);
-    const memstore_rates later = rates_of(store);
+    const memstore_rates later = test_rates(store);
     cr_assert(later.window_seconds == 30 && later.hits == 100 / 30.0 && later.misses == 0 &&
               later.alerts_raised == 0 && later.memory_usage > 0);
     memstore_destroy(store);
@@ -785,14 +777,14 @@ Test(monitoring, track_hit_rate_and_track_memory_usage_can_be_off)
 
     read_some(store, 100, 100);
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).hits > 0 && rates_of(store).hit_rate == 0 &&
-              rates_of(store).memory_usage == 0 && rates_of(store).alerts == 0);
+    cr_assert(test_rates(store).hits > 0 && test_rates(store).hit_rate == 0 &&
+              test_rates(store).memory_usage == 0 && test_rates(store).alerts == 0);
     assert_ok(memstore_reconfigure(store, "monitoring.track_hit_rate", "true"));
     assert_ok(memstore_reconfigure(store, "monitoring.track_memory_usage", "true"));
     read_some(store, 100, 100);
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).hit_rate == 0.5 && rates_of(store).memory_usage > 0);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE | MEMSTORE_ALERT_MEMORY_USAGE);
+    cr_assert(test_rates(store).hit_rate == 0.5 && test_rates(store).memory_usage > 0);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE | MEMSTORE_ALERT_MEMORY_USAGE);
     memstore_destroy(store);
 }
 
@@ -805,28 +797,28 @@ Test(monitoring, hit_rate_threshold_raises_once_and_clears_with_a_margin)
 
     read_some(store, 10, 89);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, 0, "99 reads say little");
+    cr_assert_eq(test_rates(store).alerts, 0, "99 reads say little");
     read_some(store, 79, 21);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE);
     read_some(store, 10, 90);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts_raised, 1, "it was raised already");
+    cr_assert_eq(test_rates(store).alerts_raised, 1, "it was raised already");
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE, "no reads change nothing");
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE, "no reads change nothing");
     read_some(store, 805, 195);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_HIT_RATE, "barely back is not back");
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE, "barely back is not back");
     read_some(store, 81, 19);
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).alerts == 0 && rates_of(store).alerts_raised == 1);
+    cr_assert(test_rates(store).alerts == 0 && test_rates(store).alerts_raised == 1);
     read_some(store, 10, 90);
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).alerts == MEMSTORE_ALERT_HIT_RATE &&
-              rates_of(store).alerts_raised == 2);
+    cr_assert(test_rates(store).alerts == MEMSTORE_ALERT_HIT_RATE &&
+              test_rates(store).alerts_raised == 2);
     assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, 0, "there is no threshold any more");
+    cr_assert_eq(test_rates(store).alerts, 0, "there is no threshold any more");
     memstore_destroy(store);
 }
 
@@ -839,16 +831,16 @@ Test(monitoring, memory_usage_threshold_raises_and_clears)
     char key[16];
 
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts, 0);
     for (int i = 0; i < 60; i++) {
         snprintf(key, sizeof key, "large/%d", i);
         assert_ok(memstore_set(store, key, strlen(key), value, 100000, 0));
     }
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_MEMORY_USAGE);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_MEMORY_USAGE);
     assert_ok(memstore_clear(store));
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).alerts == 0 && rates_of(store).memory_usage < 0.5);
+    cr_assert(test_rates(store).alerts == 0 && test_rates(store).memory_usage < 0.5);
     free(value);
     memstore_destroy(store);
 }
@@ -871,12 +863,12 @@ Test(monitoring, latency_threshold_raises_and_clears)
     cr_assert_geq(latency_of(store, MEMSTORE_OPERATION_SET).max_ns, 250000000);
     cr_assert_eq(latency_of(store, MEMSTORE_OPERATION_SET).slow, 1);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LATENCY);
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_LATENCY);
     maintain_for(store, 30000);
-    cr_assert_eq(rates_of(store).alerts, MEMSTORE_ALERT_LATENCY, "nothing was measured");
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_LATENCY, "nothing was measured");
     set_some(store, 2000);
     maintain_for(store, 30000);
-    cr_assert(rates_of(store).alerts == 0 && rates_of(store).alerts_raised == 1);
+    cr_assert(test_rates(store).alerts == 0 && test_rates(store).alerts_raised == 1);
     memstore_destroy(store);
 }
 

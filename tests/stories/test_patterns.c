@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Patterns and iteration. */
 #include "support/criterion.h"
+#include "stories/one_store.h"
 
 #include <stdlib.h>
-
-static memstore *store;
 
 static void set_up(void)
 {
     store = test_open("shards=8", NULL);
 }
 
-static void tear_down(void)
-{
-    memstore_destroy(store);
-}
-
-TestSuite(patterns, .init = set_up, .fini = tear_down);
+TestSuite(patterns, .init = set_up, .fini = destroy_store);
 
 static uint64_t count(const char *pattern)
 {

@@ -18,14 +18,6 @@
 #define HOUR INT64_C(3600000)
 #define MIB ((uint64_t)1 << 20)
 
-static int64_t ttl_of(memstore *store, const char *key)
-{
-    int64_t ttl = 0;
-    const int status = memstore_get_ttl(store, key, strlen(key), &ttl);
-
-    return status == MEMSTORE_OK ? ttl : status;
-}
-
 /* Write `count` entries of `size` bytes under numbers from `first` on. */
 static void fill(memstore *store, uint64_t first, uint64_t count, size_t size)
 {
@@ -65,24 +57,24 @@ Test(reconfigure, ttl_settings_hold_for_the_writes_that_follow)
     assert_ok(test_set(store, "before", "v", MEMSTORE_TTL_DEFAULT));
     assert_ok(memstore_reconfigure(store, "ttl.default_ttl", "1h"));
     assert_ok(test_set(store, "after", "v", MEMSTORE_TTL_DEFAULT));
-    cr_assert(ttl_of(store, "before") == MEMSTORE_ERR_TTL_NOT_SET &&
-              ttl_of(store, "after") == HOUR);
+    cr_assert(test_ttl(store, "before") == MEMSTORE_ERR_TTL_NOT_SET &&
+              test_ttl(store, "after") == HOUR);
 
     assert_ok(memstore_reconfigure(store, "ttl.max_ttl", "2h"));
     assert_status(test_set(store, "long", "v", 3 * HOUR), MEMSTORE_ERR_INVALID_TTL);
     assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
-    cr_assert_eq(ttl_of(store, "never"), 2 * HOUR);
+    cr_assert_eq(test_ttl(store, "never"), 2 * HOUR);
     assert_ok(memstore_reconfigure(store, "ttl.min_ttl", "1m"));
     assert_status(test_set(store, "short", "v", 1000), MEMSTORE_ERR_INVALID_TTL);
     assert_ok(memstore_reconfigure(store, "ttl.ttl_precision", "minute"));
     assert_ok(test_set(store, "rounded", "v", 61000));
-    cr_assert_eq(ttl_of(store, "rounded"), 120000);
+    cr_assert_eq(test_ttl(store, "rounded"), 120000);
 
     assert_ok(memstore_reconfigure(store, "ttl.max_ttl", "0"));
     assert_ok(memstore_reconfigure(store, "storage.memory.ttl.min_ttl", "0"));
     assert_ok(test_set(store, "long", "v", 300 * HOUR));
     assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
-    cr_assert_eq(ttl_of(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
+    cr_assert_eq(test_ttl(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
     memstore_destroy(store);
 }
 
@@ -94,16 +86,16 @@ Test(reconfigure, life_window_holds_for_the_writes_that_follow)
     assert_ok(test_set(store, "old", "v", 0));
     assert_ok(memstore_reconfigure(store, "life_window", "1h"));
     assert_ok(test_set(store, "new", "v", 0));
-    cr_assert(ttl_of(store, "old") == 10000 && ttl_of(store, "new") == HOUR);
+    cr_assert(test_ttl(store, "old") == 10000 && test_ttl(store, "new") == HOUR);
     test_clock_advance(4000);
     assert_ok(memstore_update_ttl(store, "old", 3, 100 * HOUR));
-    cr_assert_eq(ttl_of(store, "old"), HOUR - 4000, "age counts from the writing");
+    cr_assert_eq(test_ttl(store, "old"), HOUR - 4000, "age counts from the writing");
     assert_ok(memstore_reconfigure(store, "life_window", "0"));
     assert_ok(test_set(store, "new", "v", 0));
-    cr_assert_eq(ttl_of(store, "new"), MEMSTORE_ERR_TTL_NOT_SET);
+    cr_assert_eq(test_ttl(store, "new"), MEMSTORE_ERR_TTL_NOT_SET);
     assert_ok(memstore_reconfigure(store, "life_window", "5s"));
     assert_ok(test_set(store, "new", "v", 0));
-    cr_assert_eq(ttl_of(store, "new"), 5000);
+    cr_assert_eq(test_ttl(store, "new"), 5000);
     memstore_destroy(store);
 }
 

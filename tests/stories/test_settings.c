@@ -17,14 +17,6 @@
         (condition);                                                                               \
     })
 
-static int64_t ttl_of(memstore *store, const char *key)
-{
-    int64_t ttl = 0;
-    const int status = memstore_get_ttl(store, key, strlen(key), &ttl);
-
-    return status == MEMSTORE_OK ? ttl : status;
-}
-
 Test(settings, life_window_bounds_every_age)
 {
     test_clock_start();
@@ -33,16 +25,17 @@ Test(settings, life_window_bounds_every_age)
     assert_ok(test_set(store, "never", "v", 0));
     assert_ok(test_set(store, "long", "v", HOUR));
     assert_ok(test_set(store, "short", "v", 4000));
-    cr_assert(ttl_of(store, "never") == 10000 && ttl_of(store, "long") == 10000 &&
-              ttl_of(store, "short") == 4000);
+    cr_assert(test_ttl(store, "never") == 10000 && test_ttl(store, "long") == 10000 &&
+              test_ttl(store, "short") == 4000);
     test_clock_advance(6000);
     test_clock_step_unix(-7 * HOUR); /* age is no matter of the wall clock */
     assert_ok(memstore_update_ttl(store, "never", 5, HOUR));
-    cr_assert_eq(ttl_of(store, "never"), 4000, "an update of the TTL does not make it younger: %d",
-                 (int)ttl_of(store, "never"));
+    cr_assert_eq(test_ttl(store, "never"), 4000,
+                 "an update of the TTL does not make it younger: %d",
+                 (int)test_ttl(store, "never"));
     test_clock_step_unix(9 * HOUR);
     assert_ok(memstore_update_ttl(store, "long", 4, HOUR));
-    cr_assert_eq(ttl_of(store, "long"), 4000);
+    cr_assert_eq(test_ttl(store, "long"), 4000);
     test_clock_advance(4000);
     cr_assert_eq(memstore_size(store), 0);
     memstore_destroy(store);
@@ -423,14 +416,14 @@ Test(settings, default_ttl_is_what_the_default_stands_for)
     memstore *without = test_open("maintenance=manual", NULL);
 
     assert_ok(test_set(store, "key", "v", MEMSTORE_TTL_DEFAULT));
-    cr_assert_eq(ttl_of(store, "key"), HOUR);
+    cr_assert_eq(test_ttl(store, "key"), HOUR);
     assert_ok(test_set(store, "key", "v", 5));
     assert_ok(memstore_update_ttl(store, "key", 3, MEMSTORE_TTL_DEFAULT));
-    cr_assert_eq(ttl_of(store, "key"), HOUR);
+    cr_assert_eq(test_ttl(store, "key"), HOUR);
     assert_ok(test_set(store, "key", "v", MEMSTORE_TTL_NONE));
-    cr_assert_eq(ttl_of(store, "key"), MEMSTORE_ERR_TTL_NOT_SET);
+    cr_assert_eq(test_ttl(store, "key"), MEMSTORE_ERR_TTL_NOT_SET);
     assert_ok(test_set(without, "key", "v", MEMSTORE_TTL_DEFAULT));
-    cr_assert_eq(ttl_of(without, "key"), MEMSTORE_ERR_TTL_NOT_SET);
+    cr_assert_eq(test_ttl(without, "key"), MEMSTORE_ERR_TTL_NOT_SET);
     memstore_destroy(store);
     memstore_destroy(without);
 }
@@ -446,10 +439,10 @@ Test(settings, min_and_max_ttl_are_bounds)
     assert_status(memstore_update_ttl(store, "key", 3, 999), MEMSTORE_ERR_INVALID_TTL);
     assert_status(memstore_set_until(store, "key", 3, "v", 1, test_clock_unix() + 25 * HOUR),
                   MEMSTORE_ERR_INVALID_TTL);
-    cr_assert_eq(ttl_of(store, "key"), 1000);
+    cr_assert_eq(test_ttl(store, "key"), 1000);
     assert_ok(test_set(store, "key", "v", 24 * HOUR));
     assert_ok(test_set(store, "key", "v", MEMSTORE_TTL_NONE));
-    cr_assert_eq(ttl_of(store, "key"), 24 * HOUR, "\"never\" is bounded too");
+    cr_assert_eq(test_ttl(store, "key"), 24 * HOUR, "\"never\" is bounded too");
     memstore_destroy(store);
 }
 
@@ -461,7 +454,7 @@ static void spread_of(memstore *store, int64_t step, int64_t *shortest, int64_t 
     *longest = 0;
     for (unsigned i = 0; i < 1000; i++) {
         assert_ok(test_set(store, "key", "v", 1000));
-        const int64_t ttl = ttl_of(store, "key");
+        const int64_t ttl = test_ttl(store, "key");
         *shortest = ttl < *shortest ? ttl : *shortest;
         *longest = ttl > *longest ? ttl : *longest;
         test_clock_advance(step);
@@ -483,9 +476,9 @@ Test(settings, jitter_spreads_what_is_written_together)
 
     /* What is one batch, or a moment, or never, is left alone. */
     assert_ok(memstore_set_until(store, "until", 5, "v", 1, test_clock_unix() + 100000));
-    cr_assert_eq(ttl_of(store, "until"), 100000);
+    cr_assert_eq(test_ttl(store, "until"), 100000);
     assert_ok(test_set(store, "never", "v", MEMSTORE_TTL_NONE));
-    cr_assert_eq(ttl_of(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
+    cr_assert_eq(test_ttl(store, "never"), MEMSTORE_ERR_TTL_NOT_SET);
 
     assert_ok(memstore_reconfigure(store, "ttl.jitter", "0"));
     spread_of(store, 1, &shortest, &longest);
@@ -507,7 +500,7 @@ Test(settings, jitter_spreads_ttls_that_are_changed_together)
     assert_ok(test_set(store, "key", "v", 1000));
     for (unsigned i = 0; i < 1000; i++) {
         assert_ok(memstore_update_ttl(store, "key", 3, 60000));
-        const int64_t ttl = ttl_of(store, "key");
+        const int64_t ttl = test_ttl(store, "key");
         cr_assert(ttl >= 30000 && ttl <= 60000);
         different += !seen[ttl];
         seen[ttl] = true;
@@ -529,8 +522,8 @@ Test(settings, jitter_lets_what_a_batch_gave_one_ttl_run_out_at_once)
     }
     assert_ok(memstore_set_many(store, entries, 50));
     for (unsigned i = 1; i < 50; i++)
-        cr_assert_eq(ttl_of(store, keys[i]), ttl_of(store, keys[0]));
-    cr_assert(ttl_of(store, keys[0]) >= 50000 && ttl_of(store, keys[0]) <= 100000);
+        cr_assert_eq(test_ttl(store, keys[i]), test_ttl(store, keys[0]));
+    cr_assert(test_ttl(store, keys[0]) >= 50000 && test_ttl(store, keys[0]) <= 100000);
     memstore_destroy(store);
 }
 
@@ -544,7 +537,7 @@ Test(settings, ttl_precision_rounds_up)
         test_clock_start();
         memstore *store = test_open(names[i], "maintenance=manual", NULL);
         assert_ok(test_set(store, "key", "v", 1234));
-        cr_assert_eq(ttl_of(store, "key"), wanted[i]);
+        cr_assert_eq(test_ttl(store, "key"), wanted[i]);
         test_clock_advance(wanted[i] - 1);
         assert_holds(store, "key", "v");
         test_clock_advance(1);

@@ -28,14 +28,6 @@ static void tear_down(void)
 
 TestSuite(sliding, .init = set_up, .fini = tear_down);
 
-static int64_t ttl_of(const char *key)
-{
-    int64_t ttl = -1;
-
-    assert_ok(memstore_get_ttl(store, key, strlen(key), &ttl));
-    return ttl;
-}
-
 static void replace_store(memstore *other)
 {
     memstore_destroy(store);
@@ -117,7 +109,7 @@ Test(sliding, each_kind_of_read_lets_an_entry_live_for_its_ttl_again)
         for (int n = 0; n < 5; n++) {
             test_clock_advance(1599);
             reads[i]();
-            cr_assert_eq(ttl_of("key"), 1600, "read %zu", i);
+            cr_assert_eq(test_ttl(store, "key"), 1600, "read %zu", i);
         }
         test_clock_advance(1600);
         assert_holds(store, "key", NULL);
@@ -129,10 +121,10 @@ Test(sliding, an_increment_renews_what_it_counts_in)
     assert_ok(test_set(store, "key", "1", 1600));
     test_clock_advance(1000);
     read_by_increment();
-    cr_assert_eq(ttl_of("key"), 1600);
+    cr_assert_eq(test_ttl(store, "key"), 1600);
     test_clock_advance(1599);
     assert_holds(store, "key", "2");
-    cr_assert_eq(ttl_of("key"), 1600, "the TTL is kept, too");
+    cr_assert_eq(test_ttl(store, "key"), 1600, "the TTL is kept, too");
 }
 
 /* In the thread that increments, at a point where no lock is held. */
@@ -155,7 +147,7 @@ Test(sliding, an_increment_that_takes_long_keeps_what_a_read_renewed)
     assert_ok(memstore_increment(store, "key", 3, 1, 0, 5000, &sum));
     ms_testing_set_hook(NULL, NULL);
     cr_assert_eq(sum, 2);
-    cr_assert_eq(ttl_of("key"), 1600);
+    cr_assert_eq(test_ttl(store, "key"), 1600);
 }
 
 Test(sliding, what_only_asks_renews_nothing)
@@ -173,7 +165,7 @@ Test(sliding, what_only_asks_renews_nothing)
     assert_ok(memstore_get_expiration(store, "key", 3, &until));
     assert_status(memstore_get(store, "key", 3, &byte, 1, &size), MEMSTORE_ERR_BUFFER_TOO_SMALL);
     assert_ok(memstore_save(store, test_path("asked"), NULL, NULL));
-    cr_assert_eq(ttl_of("key"), 600);
+    cr_assert_eq(test_ttl(store, "key"), 600);
 }
 
 Test(sliding, without_it_reads_renew_nothing)
@@ -182,7 +174,7 @@ Test(sliding, without_it_reads_renew_nothing)
     assert_ok(test_set(store, "key", "value", 1600));
     test_clock_advance(1000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 600);
+    cr_assert_eq(test_ttl(store, "key"), 600);
 }
 
 /* ---- How far ---- */
@@ -192,16 +184,16 @@ Test(sliding, an_entry_is_renewed_when_a_sixteenth_of_its_ttl_has_passed)
     assert_ok(test_set(store, "key", "value", 1600));
     test_clock_advance(99);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1501);
+    cr_assert_eq(test_ttl(store, "key"), 1501);
     test_clock_advance(1);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1600);
+    cr_assert_eq(test_ttl(store, "key"), 1600);
 
     /* Of a short one in each millisecond. */
     assert_ok(test_set(store, "short", "value", 5));
     test_clock_advance(1);
     assert_holds(store, "short", "value");
-    cr_assert_eq(ttl_of("short"), 5);
+    cr_assert_eq(test_ttl(store, "short"), 5);
 }
 
 Test(sliding, what_has_expired_is_not_renewed)
@@ -223,7 +215,7 @@ Test(sliding, what_never_expires_or_does_at_a_moment_stays_as_it_is)
     assert_holds(store, "never", "value");
     assert_holds(store, "until", "value");
     assert_status(memstore_get_ttl(store, "never", 5, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
-    cr_assert_eq(ttl_of("until"), 100);
+    cr_assert_eq(test_ttl(store, "until"), 100);
 }
 
 Test(sliding, a_renewed_expiry_is_rounded_up_to_the_precision)
@@ -232,7 +224,7 @@ Test(sliding, a_renewed_expiry_is_rounded_up_to_the_precision)
     assert_ok(test_set(store, "key", "value", 10000));
     test_clock_advance(5500);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 10500);
+    cr_assert_eq(test_ttl(store, "key"), 10500);
 }
 
 Test(sliding, no_read_lets_an_entry_outlive_the_life_window)
@@ -241,10 +233,10 @@ Test(sliding, no_read_lets_an_entry_outlive_the_life_window)
     assert_ok(test_set(store, "key", "value", 2000));
     test_clock_advance(1500);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1500);
+    cr_assert_eq(test_ttl(store, "key"), 1500);
     test_clock_advance(1400);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 100);
+    cr_assert_eq(test_ttl(store, "key"), 100);
     test_clock_advance(100);
     assert_holds(store, "key", NULL);
 }
@@ -258,13 +250,15 @@ Test(sliding, long_ttls_and_old_segments_are_kept_to_a_few_seconds)
     for (int i = 0; i < 120; i++) {
         test_clock_advance(day - 1);
         assert_holds(store, "short", "value");
-        cr_assert(ttl_of("short") >= day && ttl_of("short") < day + 4096, "day %d", i);
+        cr_assert(test_ttl(store, "short") >= day && test_ttl(store, "short") < day + 4096,
+                  "day %d", i);
     }
     assert_holds(store, "long", NULL);
     assert_ok(test_set(store, "long", "value", 100 * day));
     test_clock_advance(99 * day);
     assert_holds(store, "long", "value");
-    cr_assert(ttl_of("long") > 100 * day - 4096 && ttl_of("long") < 100 * day + 4096);
+    cr_assert(test_ttl(store, "long") > 100 * day - 4096 &&
+              test_ttl(store, "long") < 100 * day + 4096);
 }
 
 /* Both the TTL and the expiry are kept to 4 s: not both of them upwards. */
@@ -276,8 +270,8 @@ Test(sliding, no_read_gives_a_long_ttl_more_than_a_few_seconds_beyond_it)
         assert_ok(test_set(store, "key", "value", ttl));
         test_clock_advance(4 * day);
         assert_holds(store, "key", "value");
-        cr_expect(ttl_of("key") > ttl - 4096 && ttl_of("key") < ttl + 4096, "%lld beyond it",
-                  (long long)(ttl_of("key") - ttl));
+        cr_expect(test_ttl(store, "key") > ttl - 4096 && test_ttl(store, "key") < ttl + 4096,
+                  "%lld beyond it", (long long)(test_ttl(store, "key") - ttl));
     }
 }
 
@@ -290,15 +284,15 @@ Test(sliding, another_ttl_is_what_reads_renew_by_from_then_on)
     assert_ok(memstore_update_ttl(store, "key", 3, 3200));
     test_clock_advance(3000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 3200);
+    cr_assert_eq(test_ttl(store, "key"), 3200);
 
     /* The same moment by another TTL. */
     test_clock_advance(1200);
     assert_ok(memstore_update_ttl(store, "key", 3, 2000));
-    cr_assert_eq(ttl_of("key"), 2000);
+    cr_assert_eq(test_ttl(store, "key"), 2000);
     test_clock_advance(1900);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 2000);
+    cr_assert_eq(test_ttl(store, "key"), 2000);
 
     assert_ok(memstore_update_ttl(store, "key", 3, MEMSTORE_TTL_NONE));
     test_clock_advance(100000);
@@ -306,7 +300,7 @@ Test(sliding, another_ttl_is_what_reads_renew_by_from_then_on)
     assert_ok(memstore_update_ttl(store, "key", 3, 1000));
     test_clock_advance(500);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1000);
+    cr_assert_eq(test_ttl(store, "key"), 1000);
 }
 
 Test(sliding, a_batch_gives_ttls_that_reads_renew_by)
@@ -321,7 +315,7 @@ Test(sliding, a_batch_gives_ttls_that_reads_renew_by)
     test_clock_advance(1500);
     assert_holds(store, "new", "value");
     assert_holds(store, "old", "value");
-    cr_assert(ttl_of("new") == 1600 && ttl_of("old") == 3200);
+    cr_assert(test_ttl(store, "new") == 1600 && test_ttl(store, "old") == 3200);
 }
 
 Test(sliding, what_was_written_asynchronously_has_the_ttl_it_was_given)
@@ -331,7 +325,7 @@ Test(sliding, what_was_written_asynchronously_has_the_ttl_it_was_given)
     assert_ok(memstore_flush(store));
     test_clock_advance(1000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1600);
+    cr_assert_eq(test_ttl(store, "key"), 1600);
 }
 
 /* ---- What happens to the entry meanwhile ---- */
@@ -375,10 +369,10 @@ Test(sliding, what_is_moved_keeps_its_ttl_and_its_expiry)
         assert_ok(test_delete(store, key));
     }
     assert_ok(memstore_compact(store, 0));
-    cr_assert_eq(ttl_of("key"), 16000);
+    cr_assert_eq(test_ttl(store, "key"), 16000);
     test_clock_advance(15000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 16000);
+    cr_assert_eq(test_ttl(store, "key"), 16000);
 }
 
 Test(sliding, a_snapshot_keeps_what_is_left_and_the_ttl)
@@ -389,18 +383,18 @@ Test(sliding, a_snapshot_keeps_what_is_left_and_the_ttl)
     assert_ok(memstore_save(store, test_path("sliding"), NULL, NULL));
     replace_store(test_open(MANUAL, ACCESS, "ttl.store_creation_time=true", NULL));
     assert_ok(memstore_load(store, test_path("sliding"), NULL, NULL));
-    cr_assert(ttl_of("key") == 6000 && ttl_of("until") == 6000);
+    cr_assert(test_ttl(store, "key") == 6000 && test_ttl(store, "until") == 6000);
     test_clock_advance(5000);
     assert_holds(store, "key", "value");
     assert_holds(store, "until", "value");
-    cr_assert(ttl_of("key") == 10000 && ttl_of("until") == 1000);
+    cr_assert(test_ttl(store, "key") == 10000 && test_ttl(store, "until") == 1000);
 
     /* A store that counts from the write takes what is left. */
     replace_store(test_open(MANUAL, NULL));
     assert_ok(memstore_load(store, test_path("sliding"), NULL, NULL));
-    cr_assert_eq(ttl_of("key"), 1000);
+    cr_assert_eq(test_ttl(store, "key"), 1000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1000);
+    cr_assert_eq(test_ttl(store, "key"), 1000);
 }
 
 Test(sliding, what_never_expired_is_renewed_where_nothing_may_live_for_ever)
@@ -414,7 +408,7 @@ Test(sliding, what_never_expired_is_renewed_where_nothing_may_live_for_ever)
         test_clock_advance(5000);
         assert_holds(store, "never", "value");
         assert_holds(store, "long", "value");
-        cr_assert(ttl_of("never") == 10000 && ttl_of("long") == 10000);
+        cr_assert(test_ttl(store, "never") == 10000 && test_ttl(store, "long") == 10000);
     }
     test_clock_advance(10000);
     assert_holds(store, "never", NULL);
@@ -438,7 +432,7 @@ Test(sliding, a_ttl_beyond_all_clocks_is_not_renewed_by)
     assert_ok(memstore_load(store, test_path("sliding"), NULL, NULL));
     test_clock_advance(5000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 5000);
+    cr_assert_eq(test_ttl(store, "key"), 5000);
 }
 
 Test(sliding, what_comes_from_a_store_without_ttls_is_renewed_by_what_was_left)
@@ -452,7 +446,7 @@ Test(sliding, what_comes_from_a_store_without_ttls_is_renewed_by_what_was_left)
     assert_ok(memstore_load(store, test_path("plain"), NULL, NULL));
     test_clock_advance(5000);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 6000);
+    cr_assert_eq(test_ttl(store, "key"), 6000);
 }
 
 static int load_value(const void *key, size_t key_size, memstore_load_value *out, void *context)

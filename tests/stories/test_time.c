@@ -7,6 +7,7 @@
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
+#include "stories/one_store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,20 +15,13 @@
 
 #define DAY INT64_C(86400000)
 
-static memstore *store;
-
 static void set_up(void)
 {
     test_clock_start();
     store = test_open("maintenance=manual", "shards=4", NULL);
 }
 
-static void tear_down(void)
-{
-    memstore_destroy(store);
-}
-
-TestSuite(time, .init = set_up, .fini = tear_down);
+TestSuite(time, .init = set_up, .fini = destroy_store);
 
 static int64_t test_unix_ms(void)
 {
@@ -37,20 +31,12 @@ static int64_t test_unix_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int64_t ttl_of(const char *key)
-{
-    int64_t ttl = -1;
-
-    assert_ok(memstore_get_ttl(store, key, strlen(key), &ttl));
-    return ttl;
-}
-
 Test(time, an_entry_is_served_until_the_millisecond_of_its_expiry)
 {
     assert_ok(test_set(store, "key", "value", 1000));
     test_clock_advance(999);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 1);
+    cr_assert_eq(test_ttl(store, "key"), 1);
     test_clock_advance(1);
     assert_holds(store, "key", NULL);
     cr_assert_eq(memstore_size(store), 0);
@@ -114,7 +100,7 @@ Test(time, an_overwrite_replaces_the_ttl_too)
 {
     assert_ok(test_set(store, "key", "first", 1000));
     assert_ok(test_set(store, "key", "second", 5000));
-    cr_assert_eq(ttl_of("key"), 5000);
+    cr_assert_eq(test_ttl(store, "key"), 5000);
     test_clock_advance(1500);
     assert_ok(memstore_maintain(store, 0));
     assert_holds(store, "key", "second");
@@ -130,7 +116,7 @@ Test(time, steps_of_the_wall_clock_change_no_expiry)
     assert_ok(test_set(store, "key", "value", 10000));
     test_clock_step_unix(365 * DAY);
     assert_holds(store, "key", "value");
-    cr_assert_eq(ttl_of("key"), 10000);
+    cr_assert_eq(test_ttl(store, "key"), 10000);
     assert_ok(memstore_get_expiration(store, "key", 3, &until));
     cr_assert_eq(until, test_clock_unix() + 10000);
     test_clock_step_unix(-2 * 365 * DAY);
@@ -146,9 +132,9 @@ Test(time, set_until_takes_the_wall_clock_as_it_stands)
 
     test_clock_step_unix(DAY);
     assert_ok(memstore_set_until(store, "key", 3, "value", 5, test_clock_unix() + 500));
-    cr_assert_eq(ttl_of("key"), 500);
+    cr_assert_eq(test_ttl(store, "key"), 500);
     test_clock_step_unix(-10 * DAY);
-    cr_assert_eq(ttl_of("key"), 500);
+    cr_assert_eq(test_ttl(store, "key"), 500);
     assert_ok(memstore_get_expiration(store, "key", 3, &until));
     cr_assert_eq(until, test_clock_unix() + 500);
 }
@@ -200,9 +186,9 @@ Test(time, very_long_ttls_are_kept_exactly)
 
     for (unsigned i = 0; i < TEST_COUNT_OF(ttls); i++) {
         assert_ok(test_set(store, "key", "value", ttls[i]));
-        cr_assert_eq(ttl_of("key"), ttls[i]);
+        cr_assert_eq(test_ttl(store, "key"), ttls[i]);
         assert_ok(memstore_update_ttl(store, "key", 3, ttls[i] + 1));
-        cr_assert_eq(ttl_of("key"), ttls[i] + 1);
+        cr_assert_eq(test_ttl(store, "key"), ttls[i] + 1);
         test_clock_advance(ttls[i]);
         assert_ok(memstore_maintain(store, 0));
         assert_holds(store, "key", "value");
@@ -232,7 +218,7 @@ Test(time, update_ttl_changes_the_expiry_and_nothing_else)
     assert_ok(test_set(store, "key", "value", 100));
     assert_ok(memstore_get_view(store, "key", 3, &before));
     assert_ok(memstore_update_ttl(store, "key", 3, 60 * DAY));
-    cr_assert_eq(ttl_of("key"), 60 * DAY);
+    cr_assert_eq(test_ttl(store, "key"), 60 * DAY);
     assert_ok(memstore_update_ttl(store, "key", 3, MEMSTORE_TTL_NONE));
     test_clock_advance(100 * DAY);
     assert_ok(memstore_maintain(store, 0));
@@ -291,7 +277,7 @@ Test(time, increment_keeps_the_expiry_of_an_entry_that_exists)
     test_clock_advance(400);
     assert_ok(memstore_increment(store, "n", 1, -20, 99, 50000, &sum));
     cr_assert_eq(sum, -5);
-    cr_assert_eq(ttl_of("n"), 600);
+    cr_assert_eq(test_ttl(store, "n"), 600);
     test_clock_advance(600);
     assert_ok(memstore_increment(store, "n", 1, 1, 0, 0, &sum));
     cr_assert_eq(sum, 1);
@@ -318,7 +304,8 @@ static void increment_while_retimed(int64_t before, int64_t after)
     if (after == MEMSTORE_TTL_NONE)
         assert_status(memstore_get_ttl(store, "n", 1, &ttl), MEMSTORE_ERR_TTL_NOT_SET);
     else
-        cr_assert_eq(ttl_of("n"), after, "from %lld to %lld", (long long)before, (long long)after);
+        cr_assert_eq(test_ttl(store, "n"), after, "from %lld to %lld", (long long)before,
+                     (long long)after);
 }
 
 Test(time, increment_keeps_a_ttl_that_is_given_meanwhile)

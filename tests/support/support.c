@@ -156,6 +156,14 @@ int test_delete(memstore *store, const char *key)
     return memstore_delete(store, key, strlen(key));
 }
 
+int64_t test_ttl(memstore *store, const char *key)
+{
+    int64_t ttl = 0;
+    const int status = memstore_get_ttl(store, key, strlen(key), &ttl);
+
+    return status == MEMSTORE_OK ? ttl : status;
+}
+
 memstore_key test_key(const char *key)
 {
     return (memstore_key){key, strlen(key)};
@@ -180,6 +188,14 @@ memstore_memory_stats test_memory(memstore *store)
 
     CHECK_OK(memstore_get_memory_stats(store, &stats));
     return stats;
+}
+
+memstore_rates test_rates(memstore *store)
+{
+    memstore_rates rates = {.struct_size = sizeof rates};
+
+    CHECK_OK(memstore_get_rates(store, &rates));
+    return rates;
 }
 
 bool test_size_agrees(memstore *store, uint64_t (*count)(void))

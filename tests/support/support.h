@@ -77,10 +77,13 @@ int test_set(memstore *store, const char *key, const char *value, int64_t ttl_ms
 bool test_holds(memstore *store, const char *key, const char *value);
 int test_has(memstore *store, const char *key);
 int test_delete(memstore *store, const char *key);
+/* Milliseconds that an entry has left, or a status. */
+int64_t test_ttl(memstore *store, const char *key);
 memstore_key test_key(const char *key);
 memstore_entry test_entry(const char *key, const char *value, int64_t ttl_ms);
 memstore_stats test_stats(memstore *store);
 memstore_memory_stats test_memory(memstore *store);
+memstore_rates test_rates(memstore *store);
 /* Whether the size is what `count` finds when nobody writes. Maintenance may still evict while it
  * counts, so it counts again, for a minute at most: a size that is wrong stays wrong. */
 bool test_size_agrees(memstore *store, uint64_t (*count)(void));

@@ -39,7 +39,7 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
         .access = ms_eviction_initial_access(&store->eviction, old),
     };
     draft->placement.queue =
-        store->eviction.policy->queue_for(&store->eviction, &entry, live ? found.segment : NULL);
+        ms_eviction_queue_for(&store->eviction, &entry, live ? found.segment : NULL);
     draft->placement.access = entry.access;
     draft->placement.rank = entry.rank;
     ms_rcu_read_unlock();

@@ -309,14 +309,14 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
-    const struct ms_policy *policy = store->eviction.policy;
     const unsigned mark = ms_entry_seen_mark(candidate->found.entry);
     const struct ms_subject entry = {
         .hash = candidate->hash,
         .size = candidate->found.parts.size,
         .access = mark & MS_MARK_ACCESS,
     };
-    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
+    const struct ms_verdict verdict =
+        store->eviction.policy->judge(&store->eviction, pass->segment, &entry);
 
     const bool keep = verdict.keep && !store->keeps_none;
 
@@ -332,7 +332,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         return;
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
-    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
+    const enum ms_ghost_kind kind = ms_eviction_drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;

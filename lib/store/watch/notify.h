@@ -3,6 +3,7 @@
 #ifndef MS_STORE_WATCH_NOTIFY_H
 #define MS_STORE_WATCH_NOTIFY_H
 
+#include "events/subscription.h"
 #include "store/space/resize.h"
 #include "store/store.h"
 

@@ -147,7 +147,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
             .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
             .access = ms_eviction_initial_access(&store->eviction, 0),
         };
-        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
+        foresight.queue = ms_eviction_queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
         foresight.rank = entry.rank;
     }

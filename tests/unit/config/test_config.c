@@ -2,6 +2,7 @@
 #include "config/config.h"
 #include "config/schema.h"
 #include "platform/testing.h"
+#include "unit/config/one_config.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,19 +14,6 @@
 #define TEXTS 2000
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-static memstore_config *config;
-
-static void create_config(void)
-{
-    config = ms_config_create();
-    cr_assert_not_null(config);
-}
-
-static void destroy_config(void)
-{
-    ms_config_destroy(config);
-}
 
 TestSuite(config, .init = create_config, .fini = destroy_config);
 

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config.h"
 #include "config/schema.h"
+#include "unit/config/one_config.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static memstore_config *config;
-
-static void create_config(void)
-{
-    config = ms_config_create();
-    cr_assert_not_null(config);
-}
-
-static void destroy_config(void)
-{
-    ms_config_destroy(config);
-}
 
 TestSuite(environment, .init = create_config, .fini = destroy_config);
 

@@ -3,6 +3,7 @@
 #include "config/config.h"
 #include "config/schema.h"
 #include "platform/testing.h"
+#include "unit/config/one_config.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -11,19 +12,6 @@
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-static memstore_config *config;
-
-static void create_config(void)
-{
-    config = ms_config_create();
-    cr_assert_not_null(config);
-}
-
-static void destroy_config(void)
-{
-    ms_config_destroy(config);
-}
 
 TestSuite(yaml, .init = create_config, .fini = destroy_config);
 

@@ -60,7 +60,7 @@ static enum ms_queue queue_for(const struct ms_segment *old)
 {
     struct ms_subject entry = {.hash = HASH, .size = 500};
 
-    return eviction.policy->queue_for(&eviction, &entry, old);
+    return ms_eviction_queue_for(&eviction, &entry, old);
 }
 
 static enum ms_queue queue_of_new(void)
@@ -247,7 +247,7 @@ Test(fifo, gives_up_the_oldest_and_keeps_nothing)
     cr_assert_eq(victim(), first);
     for (unsigned access = 0; access <= MS_MARK_ACCESS; access++)
         cr_assert_not(judge(first, access).keep);
-    cr_assert_eq(ms_policy_fifo.drop(&eviction, first, &an_entry), MS_GHOST_NONE);
+    cr_assert_eq(ms_eviction_drop(&eviction, first, &an_entry), MS_GHOST_NONE);
     ms_add_acquire(&first->pins, 1);
     cr_assert_eq(victim(), second, "a view does not hold up the others");
     room_close(arena);
@@ -329,8 +329,8 @@ Test(s3fifo, remembers_what_it_drops_from_the_small_queue_alone)
 
     const struct ms_segment *new = seal_segment(arena, MS_QUEUE_NEW, 5).segment;
     const struct ms_segment *main = seal_segment(arena, MS_QUEUE_MAIN, 5).segment;
-    cr_assert_neq(ms_policy_s3fifo.drop(&eviction, new, &an_entry), MS_GHOST_NONE);
-    cr_assert_eq(ms_policy_s3fifo.drop(&eviction, main, &an_entry), MS_GHOST_NONE);
+    cr_assert_neq(ms_eviction_drop(&eviction, new, &an_entry), MS_GHOST_NONE);
+    cr_assert_eq(ms_eviction_drop(&eviction, main, &an_entry), MS_GHOST_NONE);
     room_close(arena);
 }
 
@@ -389,7 +389,7 @@ Test(lru, gives_up_the_segment_that_was_listed_first)
     ms_eviction_tick(&eviction, 1000);
     seal_segment(arena, queue_of_new(), 5);
     cr_assert_eq(victim(), first);
-    cr_assert_eq(ms_policy_lru.drop(&eviction, first, &an_entry), MS_GHOST_NONE);
+    cr_assert_eq(ms_eviction_drop(&eviction, first, &an_entry), MS_GHOST_NONE);
     room_close(arena);
 }
 
@@ -540,7 +540,7 @@ Test(lfu, drops_the_unused_and_sorts_the_others_by_their_counts)
     eviction.bins = MS_LFU_BINS;
     cr_assert_eq(victim(), segment);
     cr_assert_not(judge(segment, 0).keep);
-    cr_assert_eq(ms_policy_lfu.drop(&eviction, segment, &an_entry), MS_GHOST_NONE);
+    cr_assert_eq(ms_eviction_drop(&eviction, segment, &an_entry), MS_GHOST_NONE);
     uint64_t rank = segment->rank;
     for (unsigned count = 1; count <= MS_MARK_ACCESS; count++) {
         const struct ms_verdict verdict = judge(segment, count);

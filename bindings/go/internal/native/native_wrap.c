@@ -673,9 +673,6 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
 #include <stdlib.h>
 #include <string.h>
 
-/* Batches up to this many keys work in stack memory; common batches are 16 to 100. */
-#define GLUE_ON_STACK 128
-
 static inline int64_t glue_copy_text(const char *text, void *buf, size_t cap)
 {
     const size_t size = strlen(text);
@@ -703,11 +700,14 @@ static inline int glue_unbound(int64_t wait_ms, const int64_t *stop, int status)
     return is_over && status != MEMSTORE_OK ? status - GLUE_GAVE_UP : status;
 }
 
+/* The status of a call that may wait, made under a bound. */
+#define GLUE_WAITING(wait_ms, stop, call)                                                          \
+    (glue_bound(wait_ms, stop), glue_unbound(wait_ms, stop, call))
+
 static inline int glue_set(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
                            size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_set(store, key, key_size, value, value_size, ttl_ms));
 }
 
@@ -715,8 +715,7 @@ static inline int glue_set_until(memstore *store, int64_t wait_ms, const int64_t
                                  const void *key, size_t key_size, const void *value,
                                  size_t value_size, int64_t unix_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_set_until(store, key, key_size, value, value_size, unix_ms));
 }
 
@@ -724,16 +723,14 @@ static inline int glue_set_async(memstore *store, int64_t wait_ms, const int64_t
                                  const void *key, size_t key_size, const void *value,
                                  size_t value_size, int64_t ttl_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_set_async(store, key, key_size, value, value_size, ttl_ms));
 }
 
 static inline int glue_add(memstore *store, int64_t wait_ms, const int64_t *stop, const void *key,
                            size_t key_size, const void *value, size_t value_size, int64_t ttl_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_add(store, key, key_size, value, value_size, ttl_ms));
 }
 
@@ -741,8 +738,7 @@ static inline int glue_replace(memstore *store, int64_t wait_ms, const int64_t *
                                const void *key, size_t key_size, const void *value,
                                size_t value_size, int64_t ttl_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_replace(store, key, key_size, value, value_size, ttl_ms));
 }
 
@@ -750,8 +746,7 @@ static inline int glue_compare_and_set(memstore *store, int64_t wait_ms, const i
                                        const void *key, size_t key_size, const void *value,
                                        size_t value_size, int64_t ttl_ms, uint64_t version)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(
+    return GLUE_WAITING(
         wait_ms, stop,
         memstore_compare_and_set(store, key, key_size, value, value_size, ttl_ms, version));
 }
@@ -760,66 +755,57 @@ static inline int glue_increment(memstore *store, int64_t wait_ms, const int64_t
                                  const void *key, size_t key_size, int64_t delta, int64_t initial,
                                  int64_t ttl_ms, int64_t *result)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_increment(store, key, key_size, delta, initial, ttl_ms, result));
 }
 
 static inline int glue_delete(memstore *store, int64_t wait_ms, const int64_t *stop,
                               const void *key, size_t key_size)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_delete(store, key, key_size));
+    return GLUE_WAITING(wait_ms, stop, memstore_delete(store, key, key_size));
 }
 
 static inline int glue_update_ttl(memstore *store, int64_t wait_ms, const int64_t *stop,
                                   const void *key, size_t key_size, int64_t ttl_ms)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_update_ttl(store, key, key_size, ttl_ms));
+    return GLUE_WAITING(wait_ms, stop, memstore_update_ttl(store, key, key_size, ttl_ms));
 }
 
 static inline int glue_get_view(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 const void *key, size_t key_size, memstore_view *out)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_get_view(store, key, key_size, out));
+    return GLUE_WAITING(wait_ms, stop, memstore_get_view(store, key, key_size, out));
 }
 
 static inline int glue_clear(memstore *store, int64_t wait_ms, const int64_t *stop)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_clear(store));
+    return GLUE_WAITING(wait_ms, stop, memstore_clear(store));
 }
 
 static inline int glue_maintain(memstore *store, int64_t wait_ms, const int64_t *stop,
                                 int64_t budget_us)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_maintain(store, budget_us));
+    return GLUE_WAITING(wait_ms, stop, memstore_maintain(store, budget_us));
 }
 
 static inline int glue_delete_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const char *pattern, size_t pattern_size,
                                          uint64_t *deleted)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
+    return GLUE_WAITING(wait_ms, stop,
                         memstore_delete_by_pattern(store, pattern, pattern_size, deleted));
 }
 
 static inline int glue_reconfigure(memstore *store, int64_t wait_ms, const int64_t *stop,
                                    const char *key, const char *value, char *why, size_t cap)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_reconfigure_explained(store, key, value, why, cap));
+    return GLUE_WAITING(wait_ms, stop, memstore_reconfigure_explained(store, key, value, why, cap));
 }
 
 static inline int glue_reconfigure_all(memstore *store, int64_t wait_ms, const int64_t *stop,
                                        const memstore_config *config, char *why, size_t cap)
 {
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop, memstore_reconfigure_all(store, config, why, cap));
+    return GLUE_WAITING(wait_ms, stop, memstore_reconfigure_all(store, config, why, cap));
 }
 
 static inline int64_t glue_get(memstore *store, const void *key, size_t key_size, void *buf,
@@ -882,9 +868,8 @@ static inline int64_t glue_get_versioned(memstore *store, int64_t wait_ms, const
 {
     const memstore_key one = {key, key_size};
     struct glue_versioned out = {.buf = buf, .cap = cap};
-    glue_bound(wait_ms, stop);
     const int status =
-        glue_unbound(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
+        GLUE_WAITING(wait_ms, stop, memstore_read_many(store, &one, 1, glue_take_versioned, &out));
 
     *version = out.version;
     *kept = out.kept;
@@ -914,6 +899,55 @@ static inline int64_t glue_get_created(memstore *store, const void *key, size_t 
 
     return status == MEMSTORE_OK ? ms : status;
 }
+
+static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
+                                            const char *pattern, size_t pattern_size)
+{
+    uint64_t count = 0;
+    const int status = GLUE_WAITING(
+        wait_ms, stop, memstore_count_by_pattern(store, pattern, pattern_size, &count));
+
+    return status == MEMSTORE_OK ? (int64_t)count : status;
+}
+
+static int glue_is_stopped(const memstore_progress *progress, void *context)
+{
+    (void)progress;
+    return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
+}
+
+static inline int glue_reasoned(int status, int64_t *reason)
+{
+    *reason = status == MEMSTORE_ERR_IO ? errno : 0;
+    return status;
+}
+
+static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
+{
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    return GLUE_WAITING(wait_ms, stop,
+                        glue_reasoned(memstore_save(store, path, fn, (void *)stop), reason));
+}
+
+static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
+                            int64_t *reason)
+{
+    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
+
+    return GLUE_WAITING(wait_ms, stop,
+                        glue_reasoned(memstore_load(store, path, fn, (void *)stop), reason));
+}
+
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many keys in one crossing, packed, and batches. Compiled as glue.c is, after it. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
+
+/* Batches up to this many keys work in stack memory; common batches are 16 to 100. */
+#define GLUE_ON_STACK 128
 
 /* The entries that packed memory and its items stand for; entries has room for n. */
 static inline int glue_unpack_items(const void *packed, size_t packed_size, const glue_item *items,
@@ -950,10 +984,8 @@ static inline int glue_set_many(memstore *store, int64_t wait_ms, const int64_t 
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     int status = glue_unpack_items(packed, packed_size, items, n, ttl_ms, entries);
 
-    if (status == MEMSTORE_OK) {
-        glue_bound(wait_ms, stop);
-        status = glue_unbound(wait_ms, stop, memstore_set_many(store, entries, n));
-    }
+    if (status == MEMSTORE_OK)
+        status = GLUE_WAITING(wait_ms, stop, memstore_set_many(store, entries, n));
     if (entries != on_stack)
         free(entries);
     return status;
@@ -1042,8 +1074,7 @@ static inline int64_t glue_get_many(memstore *store, int64_t wait_ms, const int6
 
     if (unpacked == NULL)
         return status;
-    glue_bound(wait_ms, stop);
-    status = glue_unbound(wait_ms, stop,
+    status = GLUE_WAITING(wait_ms, stop,
                           memstore_read_many(store, unpacked, n, glue_deliver, &delivery));
     if (unpacked != on_stack)
         free(unpacked);
@@ -1070,8 +1101,7 @@ static inline int64_t glue_has_many(memstore *store, int64_t wait_ms, const int6
 
     if (unpacked == NULL)
         return status;
-    glue_bound(wait_ms, stop);
-    status = glue_unbound(wait_ms, stop, memstore_has_many(store, unpacked, n, out, &found));
+    status = GLUE_WAITING(wait_ms, stop, memstore_has_many(store, unpacked, n, out, &found));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)found : status;
@@ -1088,8 +1118,7 @@ static inline int64_t glue_delete_many(memstore *store, int64_t wait_ms, const i
 
     if (unpacked == NULL)
         return status;
-    glue_bound(wait_ms, stop);
-    status = glue_unbound(wait_ms, stop, memstore_delete_many(store, unpacked, n, &deleted));
+    status = GLUE_WAITING(wait_ms, stop, memstore_delete_many(store, unpacked, n, &deleted));
     if (unpacked != on_stack)
         free(unpacked);
     return status == MEMSTORE_OK ? (int64_t)deleted : status;
@@ -1152,8 +1181,7 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     int status = glue_add_steps(batch, packed, packed_size, steps, n, refused);
 
     if (status == MEMSTORE_OK) {
-        glue_bound(wait_ms, stop);
-        status = glue_unbound(wait_ms, stop, memstore_batch_commit(batch));
+        status = GLUE_WAITING(wait_ms, stop, memstore_batch_commit(batch));
         size_t number = n;
         memstore_batch_refused(batch, &number, NULL);
         *refused = number;
@@ -1162,16 +1190,11 @@ static inline int glue_commit(memstore *store, int64_t wait_ms, const int64_t *s
     return status;
 }
 
-static inline int64_t glue_count_by_pattern(memstore *store, int64_t wait_ms, const int64_t *stop,
-                                            const char *pattern, size_t pattern_size)
-{
-    uint64_t count = 0;
-    glue_bound(wait_ms, stop);
-    const int status = glue_unbound(
-        wait_ms, stop, memstore_count_by_pattern(store, pattern, pattern_size, &count));
-
-    return status == MEMSTORE_OK ? (int64_t)count : status;
-}
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is handed out buffer by buffer: keys and events. Compiled as glue.c is, after it. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
 
 struct glue_scan {
     memstore_cursor *cursor;
@@ -1344,21 +1367,11 @@ static inline void glue_events_free(glue_events *events)
     free(events);
 }
 
-static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
-{
-    memstore_event_stats s = {.struct_size = sizeof s};
-    const int status = memstore_get_event_stats(store, &s);
-    const uint64_t fields[] = {
-        s.subscriptions, s.waiting, s.bytes, s.memory, s.queued, s.dropped,
-    };
-
-    if (status != MEMSTORE_OK)
-        return status;
-    if (n > sizeof fields / sizeof *fields)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    memcpy(out, fields, n * sizeof *fields);
-    return MEMSTORE_OK;
-}
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leases. Compiled as glue.c is, after it and glue_many.c. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
 
 static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const int64_t *stop,
                                          const void *key, size_t key_size, void *buf, size_t cap,
@@ -1367,9 +1380,8 @@ static inline int64_t glue_lease_acquire(memstore *store, int64_t wait_ms, const
     memstore_view view;
 
     *kept = NULL;
-    glue_bound(wait_ms, stop);
     const int status =
-        glue_unbound(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
+        GLUE_WAITING(wait_ms, stop, memstore_lease_acquire(store, key, key_size, 0, lease, &view));
 
     if (status != MEMSTORE_OK)
         return status;
@@ -1408,36 +1420,22 @@ static inline int64_t glue_lease_fail(memstore_lease *lease, int result, void **
     return *kept != NULL ? (int64_t)size : MEMSTORE_ERR_LOADER_FAILED;
 }
 
-static int glue_is_stopped(const memstore_progress *progress, void *context)
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Figures, and texts of them. Compiled as glue.c is, after it. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
+
+/* Copies the first n of some figures, of eight bytes each, which a call with this status has told. */
+static inline int glue_tell(int status, const void *fields, size_t size, void *out, size_t n)
 {
-    (void)progress;
-    return __atomic_load_n((const int64_t *)context, __ATOMIC_RELAXED) != 0;
-}
-
-static inline int glue_reasoned(int status, int64_t *reason)
-{
-    *reason = status == MEMSTORE_ERR_IO ? errno : 0;
-    return status;
-}
-
-static inline int glue_save(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
-                            int64_t *reason)
-{
-    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
-
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
-                        glue_reasoned(memstore_save(store, path, fn, (void *)stop), reason));
-}
-
-static inline int glue_load(memstore *store, int64_t wait_ms, const int64_t *stop, const char *path,
-                            int64_t *reason)
-{
-    const memstore_progress_fn fn = stop != NULL ? glue_is_stopped : NULL;
-
-    glue_bound(wait_ms, stop);
-    return glue_unbound(wait_ms, stop,
-                        glue_reasoned(memstore_load(store, path, fn, (void *)stop), reason));
+    if (status != MEMSTORE_OK)
+        return status;
+    if (n > size / sizeof(uint64_t))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (n != 0)
+        memcpy(out, fields, n * sizeof(uint64_t));
+    return MEMSTORE_OK;
 }
 
 static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
@@ -1494,13 +1492,7 @@ static inline int glue_get_stats(memstore *store, uint64_t *out, size_t n)
         s.breakers_half_open,
     };
 
-    if (status != MEMSTORE_OK)
-        return status;
-    if (n > sizeof fields / sizeof *fields)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (n != 0)
-        memcpy(out, fields, n * sizeof *fields);
-    return MEMSTORE_OK;
+    return glue_tell(status, fields, sizeof fields, out, n);
 }
 
 static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n)
@@ -1512,13 +1504,7 @@ static inline int glue_get_memory_stats(memstore *store, uint64_t *out, size_t n
         s.free,  s.segments, s.segment_size, s.stale, s.resident, s.configured_limit,
     };
 
-    if (status != MEMSTORE_OK)
-        return status;
-    if (n > sizeof fields / sizeof *fields)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (n != 0)
-        memcpy(out, fields, n * sizeof *fields);
-    return MEMSTORE_OK;
+    return glue_tell(status, fields, sizeof fields, out, n);
 }
 
 static inline int glue_get_ttl_stats(memstore *store, uint64_t *entries, uint64_t *from_ms,
@@ -1545,13 +1531,7 @@ static inline int glue_get_latency(memstore *store, int operation, uint64_t *out
         l.p99_ns, l.p999_ns, l.p9999_ns, l.max_ns, l.slow,
     };
 
-    if (status != MEMSTORE_OK)
-        return status;
-    if (n > sizeof fields / sizeof *fields)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (n != 0)
-        memcpy(out, fields, n * sizeof *fields);
-    return MEMSTORE_OK;
+    return glue_tell(status, fields, sizeof fields, out, n);
 }
 
 static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_t *alerts)
@@ -1580,15 +1560,24 @@ static inline int glue_get_rates(memstore *store, double *out, size_t n, uint64_
         r.stale_served,
     };
 
-    if (status != MEMSTORE_OK)
-        return status;
-    if (n > sizeof fields / sizeof *fields)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    if (n != 0)
-        memcpy(out, fields, n * sizeof *fields);
-    alerts[0] = r.alerts;
-    alerts[1] = r.alerts_raised;
-    return MEMSTORE_OK;
+    const int told = glue_tell(status, fields, sizeof fields, out, n);
+
+    if (told == MEMSTORE_OK) {
+        alerts[0] = r.alerts;
+        alerts[1] = r.alerts_raised;
+    }
+    return told;
+}
+
+static inline int glue_get_event_stats(memstore *store, uint64_t *out, size_t n)
+{
+    memstore_event_stats s = {.struct_size = sizeof s};
+    const int status = memstore_get_event_stats(store, &s);
+    const uint64_t fields[] = {
+        s.subscriptions, s.waiting, s.bytes, s.memory, s.queued, s.dropped,
+    };
+
+    return glue_tell(status, fields, sizeof fields, out, n);
 }
 
 struct glue_text {
@@ -1630,6 +1619,12 @@ static inline int64_t glue_advise(memstore *store, int for_people, void **kept)
 {
     return glue_written_text(store, for_people ? memstore_advise_text : memstore_advise_json, kept);
 }
+
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a store without calling it, memstore/direct.h. Compiled as glue.c is, after it. */
+#ifndef MEMSTORE_BINDINGS_GLUE_H
+#include "glue.h"
+#endif
 
 static inline int glue_claim_lanes(uint32_t count, uint64_t *out)
 {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"sync"
+)
+
+// flight is one call of a loader, for one key or many.
+type flight struct {
+	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
+	waitsFor map[*flight]int
+}
+
+func newFlight() *flight { return new(flight) }
+
+// context is what a loader is called with: the values of its first caller's, but not its end.
+func (f *flight) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	return context.WithValue(loadCtx, flightKey{}, f), cancel
+}
+
+// flightKey finds in the context of a load its flight.
+type flightKey struct{}
+
+// circles guards which load waits for which, of all stores.
+var circles sync.Mutex
+
+// waitsForIt says whether a flight waits for another, be it through further ones. circles is locked. Each flight is
+// looked at once: where many wait for the same ones there are far more ways than flights.
+func waitsForIt(from, to *flight) bool {
+	if from == to {
+		return true
+	}
+	if len(from.waitsFor) == 0 {
+		return false
+	}
+	seen, next := map[*flight]bool{from: true}, []*flight{from}
+	for len(next) != 0 {
+		last := len(next) - 1
+		at := next[last]
+		next = next[:last]
+		for further := range at.waitsFor {
+			if further == to {
+				return true
+			}
+			if !seen[further] {
+				seen[further] = true
+				next = append(next, further)
+			}
+		}
+	}
+	return false
+}
+
+// beginToWait notes that the load that the context belongs to waits for another; false when that waits
+// for it in turn.
+func beginToWait(ctx context.Context, call *loadCall) bool {
+	mine, nested := ctx.Value(flightKey{}).(*flight)
+	if !nested {
+		return true
+	}
+	circles.Lock()
+	defer circles.Unlock()
+	if waitsForIt(call.flight, mine) {
+		return false
+	}
+	if mine.waitsFor == nil {
+		mine.waitsFor = make(map[*flight]int)
+	}
+	mine.waitsFor[call.flight]++
+	return true
+}
+
+func endToWait(ctx context.Context, call *loadCall) {
+	mine, nested := ctx.Value(flightKey{}).(*flight)
+	if !nested {
+		return
+	}
+	circles.Lock()
+	defer circles.Unlock()
+	if mine.waitsFor[call.flight]--; mine.waitsFor[call.flight] == 0 {
+		delete(mine.waitsFor, call.flight)
+	}
+}
