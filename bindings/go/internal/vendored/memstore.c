@@ -84,6 +84,7 @@ enum ms_testing_point {
     MS_POINT_BATCH_SLOT,
     MS_POINT_RECLAIMING,
     MS_POINT_ENTRY_COPIED,
+    MS_POINT_VERSION_WITHHELD,
     MS_POINT_RETIRING,
     MS_POINT_POOL_LOCKED,
     MS_POINT_CHUNK_MADE,
@@ -104,6 +105,7 @@ enum ms_testing_fault {
     MS_FAULT_EXPIRED_SERVED,
     MS_FAULT_PLACE_BEFORE_TAG,
     MS_FAULT_UNLOCKED_CONDITION,
+    MS_FAULT_VERSION_LEFT_BEHIND,
     MS_FAULT_CAPTURE_WITHOUT_BATCHES,
 };
 #ifdef MS_TESTING
@@ -5744,7 +5746,7 @@ static void look_again_locked(struct ms_arena *arena, int64_t now)
     arena->seen_packed = ms_load_relaxed(&arena->pages.packed);
     ms_store_relaxed(&arena->idle_at, now + IDLE_MS);
 }
-static void free_locked(struct ms_arena *arena, struct ms_segment *segment)
+static void segment_recycle_free_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     if (arena->warm_count < ms_load_relaxed(&arena->warm_keep)) {
         ms_segment_push(&arena->warm, segment);
@@ -5773,7 +5775,7 @@ static uint32_t recycle_locked(struct ms_arena *arena, struct ms_segment *stack,
         }
         if (arena->wipes)
             wipe_segment(segment);
-        free_locked(arena, segment);
+        segment_recycle_free_locked(arena, segment);
     }
     return freed;
 }
@@ -6933,6 +6935,20 @@ struct ms_eviction {
 void ms_eviction_init(struct ms_eviction *eviction, const struct ms_policy *policy,
                       enum ms_goal goal, struct ms_arena *arena);
 void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t misses);
+static inline enum ms_queue ms_eviction_queue_for(struct ms_eviction *eviction,
+                                                  struct ms_subject *entry,
+                                                  const struct ms_segment *old)
+{
+    return eviction->policy->queue_for != NULL ? eviction->policy->queue_for(eviction, entry, old)
+                                               : MS_QUEUE_MAIN;
+}
+static inline enum ms_ghost_kind ms_eviction_drop(struct ms_eviction *eviction,
+                                                  const struct ms_segment *victim,
+                                                  const struct ms_subject *entry)
+{
+    return eviction->policy->drop != NULL ? eviction->policy->drop(eviction, victim, entry)
+                                          : MS_GHOST_NONE;
+}
 static inline unsigned ms_eviction_stamp(const struct ms_eviction *eviction)
 {
     return ms_load_acquire(&eviction->stamp);
@@ -7136,14 +7152,6 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t mi
 }
 
 /* lib/eviction/fifo.c */
-static enum ms_queue eviction_fifo_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static struct ms_segment *oldest(struct ms_eviction *eviction)
 {
     return ms_eviction_oldest(eviction, MS_LIST_MAIN);
@@ -7161,27 +7169,15 @@ static struct ms_verdict eviction_fifo_judge(struct ms_eviction *eviction, const
     (void)entry;
     return (struct ms_verdict){.keep = false};
 }
-static enum ms_ghost_kind eviction_fifo_drop(struct ms_eviction *eviction, const struct ms_segment *victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = eviction_fifo_queue_for,
     .victim = oldest,
     .judge = eviction_fifo_judge,
-    .drop = eviction_fifo_drop,
 };
 const struct ms_policy ms_policy_none = {
     .touch = MS_TOUCH_NOTHING,
-    .queue_for = eviction_fifo_queue_for,
     .victim = no_victim,
     .judge = eviction_fifo_judge,
-    .drop = eviction_fifo_drop,
 };
 
 /* lib/eviction/ghost.c */
@@ -7348,14 +7344,6 @@ void ms_eviction_count_use(struct ms_entry *entry, unsigned mark)
         return;
     ms_entry_note_use(entry, mark, mark + 1);
 }
-static enum ms_queue eviction_lfu_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static void begin_round_if_due(struct ms_eviction *eviction, const struct ms_segment *segment)
 {
     struct ms_round *round = &eviction->rounds[(segment->rank >> BIN_SHIFT) - 1];
@@ -7400,20 +7388,10 @@ static struct ms_verdict eviction_lfu_judge(struct ms_eviction *eviction, const 
         .rank = ((bin + 1) << BIN_SHIFT) + ms_add_relaxed(&eviction->arena->rank_clock, 1) + 1,
     };
 }
-static enum ms_ghost_kind eviction_lfu_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lfu_victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)eviction_lfu_victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_lfu = {
     .touch = MS_TOUCH_FREQUENCY,
-    .queue_for = eviction_lfu_queue_for,
     .victim = eviction_lfu_victim,
     .judge = eviction_lfu_judge,
-    .drop = eviction_lfu_drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 64,
     .sorts = true,
@@ -7421,14 +7399,6 @@ const struct ms_policy ms_policy_lfu = {
 
 /* lib/eviction/lru.c */
 #define EPOCHS_IN_LIST 22
-static enum ms_queue eviction_lru_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
-                               const struct ms_segment *old)
-{
-    (void)eviction;
-    (void)entry;
-    (void)old;
-    return MS_QUEUE_MAIN;
-}
 static uint64_t foretold_epoch_length(const struct ms_arena *arena, uint64_t now, uint64_t used)
 {
     const double span = (double)now * (double)ms_budget_limit(&arena->budget) / (double)used;
@@ -7519,20 +7489,10 @@ static struct ms_verdict eviction_lru_judge(struct ms_eviction *eviction, const 
         .rank = used,
     };
 }
-static enum ms_ghost_kind eviction_lru_drop(struct ms_eviction *eviction, const struct ms_segment *eviction_lru_victim,
-                               const struct ms_subject *entry)
-{
-    (void)eviction;
-    (void)eviction_lru_victim;
-    (void)entry;
-    return MS_GHOST_NONE;
-}
 const struct ms_policy ms_policy_lru = {
     .touch = MS_TOUCH_STAMP,
-    .queue_for = eviction_lru_queue_for,
     .victim = eviction_lru_victim,
     .judge = eviction_lru_judge,
-    .drop = eviction_lru_drop,
     .bins = MS_BINS_MOST,
     .segments_a_bin = 128,
 };
@@ -10723,6 +10683,7 @@ struct ms_findings_settings {
     uint64_t least_limit, largest_limit;
     int64_t default_ttl, min_ttl, max_ttl, life_window;
     uint32_t ttl_jitter;
+    bool reads_renew;
     double sample_ratio;
 };
 struct ms_findings_counts {
@@ -10743,7 +10704,9 @@ struct ms_findings_pattern {
     bool is_tracked;
     double ratio;
     uint32_t followed;
-    uint64_t sampled, missed, references;
+    uint64_t sampled, sampled_reads;
+    uint64_t missed;
+    uint64_t references;
     double miss_ratio;
     struct ms_point points[MS_FINDINGS_POINTS];
     uint32_t point_count, at_limit;
@@ -10752,7 +10715,7 @@ struct ms_findings_pattern {
     uint32_t hot_count;
     uint64_t hot_noted;
     double read_once;
-    struct ms_spread reuse_ages, ttls, late, hit_sizes;
+    struct ms_spread reuse_ages, ttls, late, hit_ages, idle_ages, hit_sizes;
 };
 #define MS_FINDINGS_TTLS 17
 struct ms_findings_ttls {
@@ -10832,7 +10795,7 @@ static inline double ms_share(uint64_t part, uint64_t all)
 }
 static inline bool ms_findings_are_enough(const struct ms_findings *findings)
 {
-    return findings->pattern.is_tracked && findings->pattern.sampled >= MS_ENOUGH_SAMPLED;
+    return findings->pattern.is_tracked && findings->pattern.sampled_reads >= MS_ENOUGH_SAMPLED;
 }
 void ms_judge_more_memory(const struct ms_findings *findings, struct ms_advice_list *list);
 void ms_judge_less_memory(const struct ms_findings *findings, struct ms_advice_list *list);
@@ -10912,7 +10875,7 @@ static void judge_eviction(const struct ms_findings *findings, struct ms_advice_
         advice->evidence,
         "by simulations of %" PRIu64 " references, lru misses %.1f %%, fifo %.1f %%, s3fifo %.1f "
         "%%, adaptive %.1f %%%s",
-        pattern->sampled, ms_percent(pattern->policies[MS_MINI_LRU]),
+        pattern->sampled_reads, ms_percent(pattern->policies[MS_MINI_LRU]),
         ms_percent(pattern->policies[MS_MINI_FIFO]), ms_percent(pattern->policies[MS_MINI_S3FIFO]),
         ms_percent(pattern->policies[MS_MINI_ADAPTIVE]), is_simulated ? "" : seen);
     MS_SAY(advice->current, "%s", findings->settings.eviction);
@@ -10940,30 +10903,38 @@ static void judge_read_once(const struct ms_findings *findings, struct ms_advice
     MS_SAY(advice->suggested, "adaptive");
     MS_SAY(advice->expected, "what is read once leaves after a twentieth of the memory");
 }
-static double hot_share(const struct ms_findings_pattern *pattern, uint32_t i)
+struct hot_keys {
+    uint32_t count;
+    double share, error;
+};
+static struct hot_keys sum_up_hot(const struct ms_findings_pattern *pattern)
 {
-    return ms_share(pattern->hot[i].count - pattern->hot[i].error, pattern->hot_noted);
+    struct hot_keys sum = {0};
+    for (uint32_t i = 0; i < pattern->hot_count; i++) {
+        const struct ms_hot_key *key = &pattern->hot[i];
+        const double share = ms_share(key->count - key->error, pattern->hot_noted);
+        if (share < 0.05)
+            continue;
+        sum.count++;
+        sum.share += share;
+        sum.error += ms_share(key->error, pattern->hot_noted);
+    }
+    return sum;
 }
 static void judge_hot_keys(const struct ms_findings *findings, struct ms_advice_list *list)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
-    double sum = 0;
-    uint32_t count = 0;
-    if (pattern->hot_noted < MS_ENOUGH_COUNTED)
+    const struct hot_keys hot = sum_up_hot(pattern);
+    if (pattern->hot_noted < MS_ENOUGH_COUNTED || hot.count == 0)
         return;
-    for (; count < pattern->hot_count && hot_share(pattern, count) >= 0.05; count++)
-        sum += hot_share(pattern, count);
-    if (count == 0)
-        return;
-    struct ms_advice *advice = ms_advice_add(list, MS_ADVICE_HOT_KEYS,
-                                             sum >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
+    struct ms_advice *advice = ms_advice_add(
+        list, MS_ADVICE_HOT_KEYS, hot.share >= 0.5 ? MS_ADVICE_WARNING : MS_ADVICE_INFO, "");
     MS_SAY(advice->what, "Few keys get much of the reads.");
     MS_SAY(advice->evidence,
-           "%u key%s get%s %.1f %% of reads, by %" PRIu64
-           " reads taken at random, less %.1f points at "
-           "most",
-           count, count == 1 ? "" : "s", count == 1 ? "s" : "", ms_percent(sum), pattern->hot_noted,
-           ms_percent(1.0 / MS_HOT_KEYS));
+           "%u key%s get%s %.1f %% of reads or up to %.1f points more, by %" PRIu64
+           " reads taken at random",
+           hot.count, hot.count == 1 ? "" : "s", hot.count == 1 ? "s" : "", ms_percent(hot.share),
+           ms_percent(hot.error), pattern->hot_noted);
     MS_SAY(
         advice->expected,
         "a view that the caller keeps (memstore_get_view) saves the lookups; loader.refresh_after "
@@ -11073,11 +11044,12 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const double lost = ms_share(pattern->missed, pattern->missed + pattern->sampled);
     const double ratio = findings->settings.sample_ratio;
-    const double wanted = pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled + 1);
+    const double wanted =
+        pattern->ratio * 2 * MS_ENOUGH_SAMPLED / (double)(pattern->sampled_reads + 1);
     const uint32_t now = (uint32_t)(ratio * advice_advice_MILLION + 0.5);
     const uint32_t more = millionths_of(wanted < 1 ? wanted : 1), less = millionths_of(ratio / 4);
-    const bool few = pattern->is_tracked && pattern->sampled < MS_ENOUGH_SAMPLED && more > now &&
-                     pattern->references >= 10 * MS_ENOUGH_SAMPLED;
+    const bool few = pattern->is_tracked && pattern->sampled_reads < MS_ENOUGH_SAMPLED &&
+                     more > now && pattern->references >= 10 * MS_ENOUGH_SAMPLED;
     if (pattern->is_tracked && !few && (lost < 0.05 || less >= now))
         return;
     struct ms_advice *advice =
@@ -11092,7 +11064,7 @@ static void judge_tracking(const struct ms_findings *findings, struct ms_advice_
     } else if (few) {
         MS_SAY(advice->what, "Too few keys are followed to tell much.");
         MS_SAY(advice->evidence, "%" PRIu64 " of %" PRIu64 " reads are in the sample",
-               pattern->sampled, pattern->references);
+               pattern->sampled_reads, pattern->references);
         say_ratio(advice->suggested, sizeof advice->suggested, more);
         MS_SAY(advice->expected, "a curve within two points");
     } else {
@@ -11304,7 +11276,7 @@ static void say_misses(const struct ms_findings_pattern *pattern, const struct m
            "by the reuse distances of %" PRIu64
            " references, %.1f %% of reads miss with %.1f MB and "
            "%.1f %% with %.1f MB",
-           pattern->sampled, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
+           pattern->sampled_reads, ms_percent(now->miss_ratio), (double)now->bytes / 1e6,
            ms_percent(other->miss_ratio), (double)other->bytes / 1e6);
 }
 static const struct ms_point *least_growth(const struct ms_findings_pattern *pattern,
@@ -11738,10 +11710,16 @@ struct ms_followed {
     uint32_t slot;
     uint32_t size;
     uint32_t reads;
-    uint32_t older, newer;
     bool is_used;
     bool was_missed;
+    union {
+        struct {
+            uint32_t older, newer;
+        };
+        int64_t written_ms;
+    };
 };
+_Static_assert(sizeof(struct ms_followed) == 32, "two to a cache line");
 struct ms_reuse {
     uint32_t capacity;
     uint32_t count;
@@ -11949,9 +11927,11 @@ struct ms_pattern {
     uint64_t cache_bytes;
     uint64_t scaled_for;
     uint64_t sampled;
+    uint64_t reads;
     int64_t passed_ms;
     double misses;
     struct ms_spread reuse_ages, ttls, late;
+    struct ms_spread hit_ages, idle_ages;
     struct ms_spread hit_sizes;
 };
 static inline size_t ms_pattern_bytes(uint32_t keys)
@@ -12027,6 +12007,31 @@ static void note_late(struct ms_pattern *pattern, uint32_t key, const struct ms_
                     pattern->reuse.weight);
     on_drop(pattern, key);
 }
+static bool is_known(const struct ms_followed *followed, bool expired)
+{
+    return followed->size != 0 && followed->written_ms != 0 && !expired;
+}
+static void note_hit(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read,
+                     bool expired)
+{
+    const struct ms_followed *followed = &pattern->reuse.keys[key];
+    const struct ms_mini_key *kept = &pattern->keys[key];
+    const double weight = pattern->reuse.weight;
+    const bool known = is_known(followed, expired), was_read = followed->reads != 0;
+    const uint64_t age = known ? span(followed->written_ms, read->now_ms) : UINT64_MAX;
+    const uint64_t unread =
+        was_read ? span(kept->used_ms, read->now_ms - pattern->passed_ms) : UINT64_MAX;
+    if (known && kept->expires_ms == 0)
+        return;
+    if (known)
+        ms_spread_count(&pattern->hit_ages, age, weight);
+    else
+        pattern->hit_ages.total += weight;
+    if (known || was_read)
+        ms_spread_count(&pattern->idle_ages, age < unread ? age : unread, weight);
+    else
+        pattern->idle_ages.total += weight;
+}
 static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *read)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
@@ -12035,10 +12040,13 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     const bool expired = kept->expires_ms != 0 && kept->expires_ms <= read->now_ms;
     const bool is_gone = expired && read->size == 0;
     const int64_t followed_ms = read->now_ms - pattern->passed_ms;
-    if (read->size != 0)
+    pattern->reads++;
+    if (read->size != 0) {
         ms_spread_count(&pattern->hit_sizes, read->size, weight);
-    else
+        note_hit(pattern, key, read, expired);
+    } else {
         pattern->misses += weight;
+    }
     if (followed->reads != 0)
         ms_spread_count(&pattern->reuse_ages, span(kept->used_ms, followed_ms), weight);
     if (is_gone && followed->size != 0)
@@ -12049,8 +12057,11 @@ static void note_read(struct ms_pattern *pattern, uint32_t key, const struct ms_
     ms_reuse_touch(&pattern->reuse, key, size);
     followed->was_missed = read->size == 0;
     kept->used_ms = followed_ms;
-    if (expired)
+    if (expired) {
         kept->expires_ms = 0;
+        if (followed->size != 0)
+            followed->written_ms = 0;
+    }
 }
 static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires_ms)
 {
@@ -12059,7 +12070,11 @@ static void set_expiry(struct ms_pattern *pattern, uint32_t key, int64_t expires
 static void note_write(struct ms_pattern *pattern, uint32_t key, const struct ms_reference *write)
 {
     struct ms_followed *followed = &pattern->reuse.keys[key];
+    const bool goes_on = is_known(followed, false) && write->expires_ms != INT64_MAX &&
+                         write->expires_ms == pattern->keys[key].expires_ms;
     ms_reuse_touch(&pattern->reuse, key, write->size);
+    if (!goes_on)
+        followed->written_ms = write->now_ms;
     for (int i = MS_MINI_FIFO; i < MS_MINI_POLICIES; i++)
         ms_mini_write(&pattern->minis[i], key, write->size, followed->was_missed);
     followed->was_missed = false;
@@ -12118,8 +12133,10 @@ void ms_pattern_forget(struct ms_pattern *pattern)
     memset(&pattern->reuse_ages, 0, sizeof pattern->reuse_ages);
     memset(&pattern->ttls, 0, sizeof pattern->ttls);
     memset(&pattern->late, 0, sizeof pattern->late);
+    memset(&pattern->hit_ages, 0, sizeof pattern->hit_ages);
+    memset(&pattern->idle_ages, 0, sizeof pattern->idle_ages);
     memset(&pattern->hit_sizes, 0, sizeof pattern->hit_sizes);
-    pattern->sampled = 0;
+    pattern->sampled = pattern->reads = 0;
     pattern->misses = 0;
     pattern->reuse.gone = pattern->reuse.gone_read_once = 0;
     for (uint32_t key = 0; key < pattern->reuse.numbers; key++)
@@ -12290,6 +12307,8 @@ static void advice_report_json_put_pattern(struct ms_text *out, const struct ms_
     advice_report_json_put_spread(out, "reuse_ages", &pattern->reuse_ages);
     advice_report_json_put_spread(out, "ttls_given", &pattern->ttls);
     advice_report_json_put_spread(out, "late_reads", &pattern->late);
+    advice_report_json_put_spread(out, "hit_ages", &pattern->hit_ages);
+    advice_report_json_put_spread(out, "idle_ages", &pattern->idle_ages);
     advice_report_json_put_spread(out, "hit_sizes", &pattern->hit_sizes);
 }
 void ms_report_json(const struct ms_findings *findings, const struct ms_advice_list *list,
@@ -12422,6 +12441,8 @@ static void advice_report_text_put_pattern(struct ms_text *out, const struct ms_
     advice_report_text_put_spread(out, "Time between reads of a key", "ms", &pattern->reuse_ages);
     advice_report_text_put_spread(out, "TTLs given", "ms", &pattern->ttls);
     advice_report_text_put_spread(out, "Time from an expiry to the read that came too late", "ms", &pattern->late);
+    advice_report_text_put_spread(out, "Time from the write of an entry that expires to a hit", "ms",
+               &pattern->hit_ages);
 }
 void ms_report_text(const struct ms_findings *findings, const struct ms_advice_list *list,
                     struct ms_text *out)
@@ -12680,12 +12701,15 @@ void ms_reuse_touch(struct ms_reuse *reuse, uint32_t key, uint32_t size)
     struct ms_followed *followed = &reuse->keys[key];
     if (followed->size == size && followed->slot + 1 == reuse->next_slot && size != 0)
         return;
+    const bool was_absent = followed->slot == MS_REUSE_NONE;
     advice_reuse_take_out(reuse, followed);
     followed->size = size;
     if (size == 0) {
         list_absent(reuse, key);
         return;
     }
+    if (was_absent)
+        followed->written_ms = 0;
     if (ms_unlikely(reuse->next_slot == slot_count(reuse)))
         renumber(reuse);
     fill_slot(reuse, followed, key, reuse->next_slot++);
@@ -12827,6 +12851,14 @@ static struct bound bound_in_force(const struct ms_findings_settings *settings)
         return (struct bound){"life_window", settings->life_window, ttl.value, ttl.setting};
     return ttl;
 }
+static struct bound bound_to_shorten(const struct ms_findings_settings *settings)
+{
+    return settings->default_ttl != 0 ? ttl_bound(settings) : bound_in_force(settings);
+}
+static bool is_ttl(const struct bound *bound)
+{
+    return strcmp(bound->setting, "life_window") != 0;
+}
 static void say_change(struct ms_advice *advice, const char *setting, int64_t current,
                        int64_t suggested)
 {
@@ -12837,10 +12869,8 @@ static void say_change(struct ms_advice *advice, const char *setting, int64_t cu
 static void advise_shorter(const struct ms_findings_settings *settings, int64_t enough,
                            struct ms_advice *advice)
 {
-    const struct bound now = bound_in_force(settings), ttl = ttl_bound(settings);
-    const struct bound to = settings->default_ttl != 0 ? ttl : now;
-    const bool is_ttl = strcmp(to.setting, "life_window") != 0;
-    if (is_ttl && settings->min_ttl >= now.value) {
+    const struct bound now = bound_in_force(settings), to = bound_to_shorten(settings);
+    if (is_ttl(&to) && settings->min_ttl >= now.value) {
         say_change(advice, "ttl.min_ttl", settings->min_ttl, advice_ttl_advice_rounded(enough));
         MS_SAY(advice->expected,
                "%s may be as short then, and unread entries give up their memory "
@@ -12848,9 +12878,48 @@ static void advise_shorter(const struct ms_findings_settings *settings, int64_t 
                to.setting);
         return;
     }
-    const int64_t least = is_ttl ? settings->min_ttl : 0;
+    const int64_t least = is_ttl(&to) ? settings->min_ttl : 0;
     say_change(advice, to.setting, to.value, advice_ttl_advice_rounded(enough) > least ? advice_ttl_advice_rounded(enough) : least);
     MS_SAY(advice->expected, "unread entries give up their memory earlier, 99 %% of hits stay");
+}
+struct hits {
+    bool since_read;
+    const struct ms_spread *ages;
+    int64_t most;
+};
+static struct hits hits_of(const struct ms_findings *findings)
+{
+    const struct ms_findings_pattern *pattern = &findings->pattern;
+    const struct bound to = bound_to_shorten(&findings->settings);
+    const bool since_read = findings->settings.reads_renew && is_ttl(&to);
+    const struct ms_spread *ages = since_read ? &pattern->idle_ages : &pattern->hit_ages;
+    const bool enough = ms_findings_are_enough(findings);
+    return (struct hits){since_read, ages, enough ? (int64_t)ms_spread_below(ages, 0.99) : 0};
+}
+static double unknown_share(const struct ms_spread *ages)
+{
+    double known = 0;
+    for (uint32_t i = 0; i < MS_SPREAD_BUCKETS; i++)
+        known += ages->counts[i];
+    return ages->total > 0 ? 1 - known / ages->total : 0;
+}
+static void say_hits(const struct ms_findings *findings, const struct hits *hits,
+                     struct ms_advice *advice)
+{
+    char time[32];
+    say_time(time, sizeof time, advice_ttl_advice_rounded(hits->most));
+    if (hits->most != 0)
+        MS_SAY_ALSO(advice->evidence, "; 99 %% of hits come within %s of the %s", time,
+                    hits->since_read ? "read or write before" : "write");
+    else if (ms_findings_are_enough(findings) && hits->ages->total > 0)
+        MS_SAY_ALSO(advice->evidence, "; of %.1f %% of hits it is not known how long after the %s",
+                    ms_percent(unknown_share(hits->ages)),
+                    hits->since_read ? "read or write before" : "write");
+}
+#define MUCH_LATE 0.05
+static double late_share(const struct ms_findings_pattern *pattern)
+{
+    return pattern->references != 0 ? pattern->late.total / (double)pattern->references : 0;
 }
 void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list *list)
 {
@@ -12859,28 +12928,26 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
     const struct bound now = bound_in_force(&findings->settings);
     if (!counts->unread_is_known || counts->expirations < MS_ENOUGH_COUNTED || unread < 0.5)
         return;
-    const int64_t reused = (int64_t)ms_spread_below(&findings->pattern.reuse_ages, 0.99);
+    const struct hits hits = hits_of(findings);
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_TTL_TOO_LONG, MS_ADVICE_SUGGESTION, "");
     MS_SAY(advice->what, "Most entries that expire were never read.");
     MS_SAY(advice->evidence,
            "%" PRIu64 " of %" PRIu64 " expired entries, %.1f %%, had not been read",
            counts->expired_unread, counts->expirations, ms_percent(unread));
-    if (reused != 0)
-        MS_SAY_ALSO(advice->evidence,
-                    "; 99 %% of reads of a key come within %.0f s of the one before",
-                    (double)reused / 1e3);
-    if (reused != 0 && advice_ttl_advice_rounded(reused) < now.value) {
-        advise_shorter(&findings->settings, reused, advice);
+    say_hits(findings, &hits, advice);
+    if (hits.most != 0 && advice_ttl_advice_rounded(hits.most) < now.value &&
+        late_share(&findings->pattern) < MUCH_LATE) {
+        advise_shorter(&findings->settings, hits.most, advice);
     } else if (findings->settings.sample_ratio == 0) {
         advice->setting = "monitoring.access_sample_ratio";
         MS_SAY(advice->current, "0");
         MS_SAY(advice->suggested, "0.01");
         MS_SAY(advice->expected,
-               "after which time keys are read again, and so which TTL is enough");
+               "how old entries are when they are read, and so which TTL is enough");
     } else {
         MS_SAY(advice->expected, "%s",
-               now.setting[0] == '\0' && reused != 0
+               now.setting[0] == '\0' && hits.most != 0
                    ? "unread entries give up their memory earlier, with a shorter TTL where one is "
                      "given with them"
                    : "room for others, if what nobody reads need not be stored");
@@ -12900,18 +12967,18 @@ void ms_judge_short_ttl(const struct ms_findings *findings, struct ms_advice_lis
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const struct bound now = bound_in_force(&findings->settings);
-    if (!ms_findings_are_enough(findings) || pattern->references == 0)
-        return;
-    const double late = pattern->late.total / (double)pattern->references;
-    if (late < 0.05)
+    const double late = late_share(pattern);
+    if (!ms_findings_are_enough(findings) || late < MUCH_LATE)
         return;
     const int64_t most = (int64_t)ms_spread_below(&pattern->late, 0.9);
+    char time[32];
+    say_time(time, sizeof time, advice_ttl_advice_rounded(most));
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_TTL_TOO_SHORT, MS_ADVICE_SUGGESTION, "");
     MS_SAY(advice->what, "Keys are read again soon after they have expired.");
     MS_SAY(advice->evidence,
-           "%.1f %% of reads missed because the entry had expired, 90 %% of these within %.0f s",
-           ms_percent(late), (double)most / 1e3);
+           "%.1f %% of reads missed because the entry had expired, 90 %% of these within %s",
+           ms_percent(late), time);
     MS_SAY(advice->expected, "up to %.1f points fewer misses, if values may be so old%s",
            ms_percent(0.9 * late),
            now.setting[0] == '\0' ? ", with a longer TTL where one is given with them" : "");
@@ -12936,39 +13003,60 @@ void ms_judge_jitter(const struct ms_findings *findings, struct ms_advice_list *
 }
 
 /* lib/events/dispatcher.c */
-#ifndef MS_EVENTS_EVENTS_H
-#define MS_EVENTS_EVENTS_H
-#include <memstore/events.h>
-struct ms_event;
-struct ms_event_link {
-    struct ms_event_link *next;
-    struct ms_event *event;
-    uint64_t dropped;
-};
-struct memstore_subscription {
-    struct ms_events *events;
-    struct memstore_subscription *next;
-    uint32_t mask;
-    size_t limit;
-    size_t count;
-    struct ms_event_link *first, *last;
-    uint64_t dropped;
-    uint64_t dropped_told;
-    bool opening;
-    bool closing;
-    bool woken;
-    unsigned waiters;
-    pthread_cond_t changes;
-    memstore_event_fn fn;
-    void *context;
-    bool runs;
-};
+#ifndef MS_EVENTS_DISPATCHER_H
+#define MS_EVENTS_DISPATCHER_H
+struct ms_events;
 struct ms_dispatcher {
     bool started;
     bool stops;
     pthread_t thread;
     pthread_cond_t wakes;
 };
+bool ms_dispatcher_wake_locked(struct ms_events *events);
+bool ms_dispatcher_is_me_locked(const struct ms_events *events);
+#endif
+#ifndef MS_EVENTS_EVENT_H
+#define MS_EVENTS_EVENT_H
+#include <memstore/events.h>
+struct ms_event;
+struct ms_events;
+struct ms_event_note {
+    uint32_t kind;
+    struct ms_segment *segment;
+    const void *key, *value;
+    size_t key_size, value_size;
+    uint64_t version;
+    int64_t expires_at_ms;
+};
+struct ms_alert_note {
+    uint32_t alert, raised;
+    double value, threshold;
+};
+struct ms_event_link {
+    struct ms_event_link *next;
+    struct ms_event *event;
+    uint64_t dropped;
+};
+struct ms_event {
+    struct ms_events *events;
+    atomic_uint references;
+    uint32_t kind;
+    uint64_t bytes;
+    struct ms_segment *segment;
+    const char *key, *value;
+    size_t key_size, value_size;
+    uint64_t version;
+    int64_t expires_at_ms, at_ms;
+    struct ms_event_link links[];
+};
+void ms_event_view_release(memstore_view *view);
+struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
+                                      unsigned takers);
+void ms_event_drop_locked(struct ms_event *event);
+void ms_event_hand_out_locked(struct ms_event *event, uint64_t dropped, memstore_event *out);
+#endif
+#ifndef MS_EVENTS_EVENTS_H
+#define MS_EVENTS_EVENTS_H
 struct ms_events {
     atomic_uint_least32_t *wanted;
     struct ms_budget *budget;
@@ -12982,18 +13070,6 @@ struct ms_events {
     uint64_t queued, dropped;
     struct ms_dispatcher dispatcher;
 };
-struct ms_event_note {
-    uint32_t kind;
-    struct ms_segment *segment;
-    const void *key, *value;
-    size_t key_size, value_size;
-    uint64_t version;
-    int64_t expires_at_ms;
-};
-struct ms_alert_note {
-    uint32_t alert, raised;
-    double value, threshold;
-};
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes);
 void ms_events_fini(struct ms_events *events);
@@ -13002,9 +13078,37 @@ uint64_t ms_events_uncharged(struct ms_events *events);
 uint64_t ms_events_charged(struct ms_events *events);
 bool ms_events_are_subscribed(struct ms_events *events);
 void ms_events_fund(struct ms_events *events, uint64_t bytes);
+void ms_events_uncharge_surplus_locked(struct ms_events *events);
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note);
 void ms_events_close(struct ms_events *events);
 bool ms_events_calls_me(struct ms_events *events);
+void ms_events_stats(struct ms_events *events, memstore_event_stats *out);
+void ms_events_forget_threads(struct ms_events *events);
+#endif
+#ifndef MS_EVENTS_SUBSCRIPTION_H
+#define MS_EVENTS_SUBSCRIPTION_H
+enum ms_subscription_state {
+    MS_SUBSCRIPTION_OPENING,
+    MS_SUBSCRIPTION_OPEN,
+    MS_SUBSCRIPTION_CLOSING
+};
+struct memstore_subscription {
+    struct ms_events *events;
+    struct memstore_subscription *next;
+    uint32_t mask;
+    size_t limit;
+    size_t count;
+    struct ms_event_link *first, *last;
+    uint64_t dropped;
+    uint64_t dropped_told;
+    enum ms_subscription_state state;
+    bool woken;
+    unsigned waiters;
+    pthread_cond_t changes;
+    memstore_event_fn fn;
+    void *context;
+    bool runs;
+};
 memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
                                            memstore_event_fn fn, void *context);
 void ms_subscription_open(memstore_subscription *subscription);
@@ -13015,13 +13119,20 @@ void ms_subscription_wake(memstore_subscription *subscription);
 uint64_t ms_subscription_dropped(memstore_subscription *subscription);
 void ms_subscription_close(memstore_subscription *subscription);
 bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context);
-void ms_events_stats(struct ms_events *events, memstore_event_stats *out);
-void ms_event_view_release(memstore_view *view);
-bool ms_dispatcher_wake_locked(struct ms_events *events);
-bool ms_dispatcher_is_me_locked(const struct ms_events *events);
+static inline bool ms_subscription_wants(const memstore_subscription *subscription, uint32_t kind)
+{
+    return (subscription->mask & kind) != 0 && subscription->state == MS_SUBSCRIPTION_OPEN;
+}
+static inline bool ms_subscription_has_room(const memstore_subscription *subscription)
+{
+    return subscription->limit == 0 || subscription->count < subscription->limit;
+}
+void ms_subscription_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
+                                   struct ms_event *event);
+void ms_subscription_lose_locked(memstore_subscription *subscription);
 void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *event);
 void ms_subscription_free_locked(memstore_subscription *subscription);
-void ms_events_forget_threads(struct ms_events *events);
+void ms_subscription_forget_threads_locked(memstore_subscription *subscription);
 #endif
 #include <signal.h>
 static memstore_subscription *events_dispatcher_pick_locked(struct ms_events *events)
@@ -13051,10 +13162,11 @@ static void call_locked(struct ms_events *events, memstore_subscription *subscri
         ms_event_view_release(&event.value);
     ms_mutex_lock(&events->lock);
     subscription->runs = false;
-    subscription->closing |= ends;
+    if (ends)
+        subscription->state = MS_SUBSCRIPTION_CLOSING;
     if (subscription->waiters != 0)
         pthread_cond_broadcast(&subscription->changes);
-    else if (subscription->closing)
+    else if (subscription->state == MS_SUBSCRIPTION_CLOSING)
         ms_subscription_free_locked(subscription);
 }
 static void *dispatch(void *argument)
@@ -13093,60 +13205,100 @@ bool ms_dispatcher_is_me_locked(const struct ms_events *events)
     return events->dispatcher.started && pthread_equal(events->dispatcher.thread, pthread_self());
 }
 
-/* lib/events/events.c */
-#ifndef MS_UTIL_ABI_H
-#define MS_UTIL_ABI_H
-#include <memstore/status.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#define MS_ABI_SMALLEST_STRUCT (sizeof(size_t) + sizeof(uint64_t))
-#define MS_ABI_LARGEST_STRUCT ((size_t)4096)
-static inline int ms_abi_is_size(size_t size)
-{
-    return size >= MS_ABI_SMALLEST_STRUCT && size <= MS_ABI_LARGEST_STRUCT;
-}
-static inline int ms_abi_store(void *out, const void *ours, size_t our_size)
-{
-    size_t their_size;
-    memcpy(&their_size, out, sizeof their_size);
-    if (!ms_abi_is_size(their_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const size_t shared = their_size < our_size ? their_size : our_size;
-    memcpy((char *)out + sizeof(size_t), (const char *)ours + sizeof(size_t),
-           shared - sizeof(size_t));
-    memset((char *)out + shared, 0, their_size - shared);
-    return MEMSTORE_OK;
-}
-static inline int ms_abi_load(void *ours, size_t our_size, size_t first_size, const void *theirs)
-{
-    size_t their_size;
-    memcpy(&their_size, theirs, sizeof their_size);
-    if (their_size < first_size || their_size > MS_ABI_LARGEST_STRUCT)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    for (size_t i = our_size; i < their_size; i++) {
-        if (((const char *)theirs)[i] != 0)
-            return MEMSTORE_ERR_UNSUPPORTED;
-    }
-    memset(ours, 0, our_size);
-    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
-    return MEMSTORE_OK;
-}
-#endif
-#include <memstore/status.h>
+/* lib/events/event.c */
 #define BLOCK_OVERHEAD 16
-struct ms_event {
-    struct ms_events *events;
-    atomic_uint references;
-    uint32_t kind;
-    uint64_t bytes;
-    struct ms_segment *segment;
-    const char *key, *value;
-    size_t key_size, value_size;
-    uint64_t version;
-    int64_t expires_at_ms, at_ms;
-    struct ms_event_link links[];
-};
+struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
+                                      unsigned takers)
+{
+    const uint64_t head = sizeof(struct ms_event) + takers * sizeof(struct ms_event_link);
+    const uint64_t contents = (uint64_t)note->key_size + note->value_size;
+    const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
+    if (bytes > events->charged - events->used)
+        return NULL;
+    struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
+    if (event == NULL)
+        return NULL;
+    events->used += bytes;
+    *event = (struct ms_event){.events = events,
+                               .references = takers,
+                               .kind = note->kind,
+                               .bytes = bytes,
+                               .segment = note->segment,
+                               .key = note->key,
+                               .value = note->value,
+                               .key_size = note->key_size,
+                               .value_size = note->value_size,
+                               .version = note->version,
+                               .expires_at_ms = note->expires_at_ms,
+                               .at_ms = ms_clock_unix_ms()};
+    if (note->segment != NULL) {
+        ms_segment_pin(note->segment);
+        return event;
+    }
+    char *copy = (char *)event + head;
+    memcpy(copy, note->key, note->key_size);
+    if (note->value_size != 0)
+        memcpy(copy + note->key_size, note->value, note->value_size);
+    event->key = copy;
+    event->value = copy + note->key_size;
+    return event;
+}
+static void events_event_free_locked(struct ms_event *event)
+{
+    struct ms_events *events = event->events;
+    events->used -= event->bytes;
+    if (event->segment != NULL)
+        ms_segment_unpin(event->segment);
+    ms_mem_free_wiped(event, events->wipes);
+}
+void ms_event_drop_locked(struct ms_event *event)
+{
+    if (ms_sub_acq_rel(&event->references, 1) == 1)
+        events_event_free_locked(event);
+}
+void ms_event_view_release(memstore_view *view)
+{
+    struct ms_event *event = (struct ms_event *)((uintptr_t)view->pin & ~(uintptr_t)2);
+    struct ms_events *events = event->events;
+    *view = (memstore_view){0};
+    if (ms_sub_acq_rel(&event->references, 1) != 1)
+        return;
+    ms_mutex_lock(&events->lock);
+    events_event_free_locked(event);
+    ms_events_uncharge_surplus_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
+{
+    struct ms_events *events = event->events;
+    struct ms_alert_note note;
+    memcpy(&note, event->value, sizeof note);
+    ms_event_drop_locked(event);
+    ms_events_uncharge_surplus_locked(events);
+    out->key = (memstore_key){"", 0};
+    out->value = (memstore_view){0};
+    out->alert = note.alert;
+    out->raised = note.raised;
+    out->alert_value = note.value;
+    out->alert_threshold = note.threshold;
+}
+void ms_event_hand_out_locked(struct ms_event *event, uint64_t dropped, memstore_event *out)
+{
+    *out = (memstore_event){.struct_size = sizeof *out,
+                            .kind = event->kind,
+                            .key = {event->key, event->key_size},
+                            .value = {.data = event->value,
+                                      .size = event->value_size,
+                                      .version = event->version,
+                                      .expires_at_ms = event->expires_at_ms,
+                                      .pin = (void *)((uintptr_t)event | 2)},
+                            .at_ms = event->at_ms,
+                            .dropped = dropped};
+    if (event->kind == MEMSTORE_EVENT_ALERT)
+        hand_out_alert_locked(event, out);
+}
+
+/* lib/events/events.c */
 void ms_events_init(struct ms_events *events, struct ms_budget *budget,
                     atomic_uint_least32_t *wanted, bool wipes)
 {
@@ -13154,7 +13306,7 @@ void ms_events_init(struct ms_events *events, struct ms_budget *budget,
     ms_mutex_init(&events->lock, MS_RANK_EVENTS);
     ms_cond_init(&events->dispatcher.wakes);
 }
-static void uncharge_surplus_locked(struct ms_events *events)
+void ms_events_uncharge_surplus_locked(struct ms_events *events)
 {
     uint64_t needed = events->subscriptions != NULL ? events->allowance : 0;
     if (needed < events->used)
@@ -13168,7 +13320,7 @@ void ms_events_allow(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
     events->allowance = bytes;
-    uncharge_surplus_locked(events);
+    ms_events_uncharge_surplus_locked(events);
     ms_mutex_unlock(&events->lock);
 }
 uint64_t ms_events_uncharged(struct ms_events *events)
@@ -13197,131 +13349,24 @@ void ms_events_fund(struct ms_events *events, uint64_t bytes)
 {
     ms_mutex_lock(&events->lock);
     events->charged += bytes;
-    uncharge_surplus_locked(events);
+    ms_events_uncharge_surplus_locked(events);
     ms_mutex_unlock(&events->lock);
-}
-static void free_event_locked(struct ms_event *event)
-{
-    struct ms_events *events = event->events;
-    events->used -= event->bytes;
-    if (event->segment != NULL)
-        ms_segment_unpin(event->segment);
-    ms_mem_free_wiped(event, events->wipes);
-}
-static void drop_reference_locked(struct ms_event *event)
-{
-    if (ms_sub_acq_rel(&event->references, 1) == 1)
-        free_event_locked(event);
-}
-void ms_event_view_release(memstore_view *view)
-{
-    struct ms_event *event = (struct ms_event *)((uintptr_t)view->pin & ~(uintptr_t)2);
-    struct ms_events *events = event->events;
-    *view = (memstore_view){0};
-    if (ms_sub_acq_rel(&event->references, 1) != 1)
-        return;
-    ms_mutex_lock(&events->lock);
-    free_event_locked(event);
-    uncharge_surplus_locked(events);
-    ms_mutex_unlock(&events->lock);
-}
-static struct ms_event *make_event_locked(struct ms_events *events,
-                                          const struct ms_event_note *note, unsigned takers)
-{
-    const uint64_t head = sizeof(struct ms_event) + takers * sizeof(struct ms_event_link);
-    const uint64_t contents = (uint64_t)note->key_size + note->value_size;
-    const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
-    if (bytes > events->charged - events->used)
-        return NULL;
-    struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
-    if (event == NULL)
-        return NULL;
-    events->used += bytes;
-    *event = (struct ms_event){.events = events,
-                               .kind = note->kind,
-                               .bytes = bytes,
-                               .segment = note->segment,
-                               .key = note->key,
-                               .value = note->value,
-                               .key_size = note->key_size,
-                               .value_size = note->value_size,
-                               .version = note->version,
-                               .expires_at_ms = note->expires_at_ms,
-                               .at_ms = ms_clock_unix_ms()};
-    if (note->segment != NULL) {
-        ms_segment_pin(note->segment);
-        return event;
-    }
-    char *copy = (char *)event + head;
-    memcpy(copy, note->key, note->key_size);
-    if (note->value_size != 0)
-        memcpy(copy + note->key_size, note->value, note->value_size);
-    event->key = copy;
-    event->value = copy + note->key_size;
-    return event;
-}
-static bool wants(const memstore_subscription *subscription, uint32_t kind)
-{
-    return (subscription->mask & kind) != 0 && !subscription->opening && !subscription->closing;
-}
-static bool events_events_has_room(const memstore_subscription *subscription)
-{
-    return subscription->limit == 0 || subscription->count < subscription->limit;
-}
-static void lose_locked(memstore_subscription *subscription)
-{
-    subscription->dropped++;
-    subscription->events->dropped++;
-}
-static void events_events_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
-                          struct ms_event *event)
-{
-    *link = (struct ms_event_link){.event = event,
-                                   .dropped = subscription->dropped - subscription->dropped_told};
-    subscription->dropped_told = subscription->dropped;
-    if (subscription->last != NULL)
-        subscription->last->next = link;
-    else
-        subscription->first = link;
-    subscription->last = link;
-    subscription->count++;
-    subscription->events->queued++;
-    if (subscription->fn != NULL)
-        ms_dispatcher_wake_locked(subscription->events);
-    else if (subscription->waiters != 0)
-        pthread_cond_signal(&subscription->changes);
-}
-static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t *dropped)
-{
-    struct ms_event_link *link = subscription->first;
-    subscription->first = link->next;
-    if (subscription->first == NULL)
-        subscription->last = NULL;
-    subscription->count--;
-    *dropped = link->dropped;
-    return link->event;
-}
-static void empty_locked(memstore_subscription *subscription)
-{
-    uint64_t dropped;
-    while (subscription->first != NULL)
-        drop_reference_locked(pop_locked(subscription, &dropped));
 }
 static void push_locked(struct ms_events *events, const struct ms_event_note *note)
 {
     struct ms_event *event = NULL;
     unsigned takers = 0, taken = 0;
     for (memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        takers += wants(one, note->kind) && events_events_has_room(one);
-    if (takers != 0 && (event = make_event_locked(events, note, takers)) != NULL)
-        ms_store_relaxed(&event->references, takers);
+        takers += ms_subscription_wants(one, note->kind) && ms_subscription_has_room(one);
+    if (takers != 0)
+        event = ms_event_make_locked(events, note, takers);
     for (memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        if (!wants(one, note->kind))
+        if (!ms_subscription_wants(one, note->kind))
             continue;
-        if (event != NULL && events_events_has_room(one))
-            events_events_append_locked(one, &event->links[taken++], event);
+        if (event != NULL && ms_subscription_has_room(one))
+            ms_subscription_append_locked(one, &event->links[taken++], event);
         else
-            lose_locked(one);
+            ms_subscription_lose_locked(one);
     }
 }
 uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *note)
@@ -13333,212 +13378,11 @@ uint64_t ms_events_push(struct ms_events *events, const struct ms_event_note *no
     ms_mutex_unlock(&events->lock);
     return lost;
 }
-static void hand_out_alert_locked(struct ms_event *event, memstore_event *out)
-{
-    struct ms_events *events = event->events;
-    struct ms_alert_note note;
-    memcpy(&note, event->value, sizeof note);
-    drop_reference_locked(event);
-    uncharge_surplus_locked(events);
-    out->key = (memstore_key){"", 0};
-    out->value = (memstore_view){0};
-    out->alert = note.alert;
-    out->raised = note.raised;
-    out->alert_value = note.value;
-    out->alert_threshold = note.threshold;
-}
-void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
-{
-    uint64_t dropped;
-    struct ms_event *event = pop_locked(subscription, &dropped);
-    *out = (memstore_event){.struct_size = sizeof *out,
-                            .kind = event->kind,
-                            .key = {event->key, event->key_size},
-                            .value = {.data = event->value,
-                                      .size = event->value_size,
-                                      .version = event->version,
-                                      .expires_at_ms = event->expires_at_ms,
-                                      .pin = (void *)((uintptr_t)event | 2)},
-                            .at_ms = event->at_ms,
-                            .dropped = dropped};
-    if (event->kind == MEMSTORE_EVENT_ALERT)
-        hand_out_alert_locked(event, out);
-}
-static void sum_wanted_locked(struct ms_events *events)
-{
-    uint32_t wanted = 0;
-    for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
-        wanted |= one->opening || one->closing ? 0 : one->mask;
-    ms_store_relaxed(events->wanted, wanted);
-}
-memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
-                                           memstore_event_fn fn, void *context)
-{
-    memstore_subscription *subscription = ms_mem_alloc(sizeof *subscription);
-    if (subscription == NULL)
-        return NULL;
-    *subscription = (memstore_subscription){.events = events,
-                                            .mask = mask,
-                                            .limit = limit,
-                                            .fn = fn,
-                                            .context = context,
-                                            .opening = true};
-    ms_cond_init(&subscription->changes);
-    ms_mutex_lock(&events->lock);
-    subscription->next = events->subscriptions;
-    events->subscriptions = subscription;
-    if (fn != NULL && !ms_dispatcher_wake_locked(events)) {
-        ms_subscription_free_locked(subscription);
-        subscription = NULL;
-    }
-    ms_mutex_unlock(&events->lock);
-    return subscription;
-}
-void ms_subscription_open(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    subscription->opening = false;
-    sum_wanted_locked(events);
-    ms_mutex_unlock(&events->lock);
-}
-void ms_subscription_abandon(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    ms_subscription_free_locked(subscription);
-    ms_mutex_unlock(&events->lock);
-}
-void ms_subscription_free_locked(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    for (memstore_subscription **link = &events->subscriptions; *link != NULL;
-         link = &(*link)->next) {
-        if (*link == subscription) {
-            *link = subscription->next;
-            break;
-        }
-    }
-    empty_locked(subscription);
-    uncharge_surplus_locked(events);
-    sum_wanted_locked(events);
-    pthread_cond_destroy(&subscription->changes);
-    ms_mem_free(subscription);
-}
-static void begin_closing_locked(memstore_subscription *subscription)
-{
-    subscription->closing = true;
-    empty_locked(subscription);
-    sum_wanted_locked(subscription->events);
-    pthread_cond_broadcast(&subscription->changes);
-}
-void ms_subscription_close(memstore_subscription *subscription)
-{
-    struct ms_events *events = subscription->events;
-    ms_mutex_lock(&events->lock);
-    begin_closing_locked(subscription);
-    while (subscription->waiters != 0)
-        ms_cond_wait(&subscription->changes, &events->lock);
-    ms_subscription_free_locked(subscription);
-    ms_mutex_unlock(&events->lock);
-}
-static memstore_subscription *events_events_find_locked(struct ms_events *events, memstore_event_fn fn,
-                                          void *context, bool closing)
-{
-    memstore_subscription *one = events->subscriptions;
-    while (one != NULL && (one->fn != fn || one->context != context || one->opening ||
-                           one->closing != closing || (closing && !one->runs)))
-        one = one->next;
-    return one;
-}
-static void await_callback_locked(memstore_subscription *subscription)
-{
-    subscription->waiters++;
-    while (subscription->runs)
-        ms_cond_wait(&subscription->changes, &subscription->events->lock);
-    if (--subscription->waiters == 0)
-        ms_subscription_free_locked(subscription);
-}
-bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
-{
-    ms_mutex_lock(&events->lock);
-    memstore_subscription *const open = events_events_find_locked(events, fn, context, false);
-    if (open != NULL) {
-        begin_closing_locked(open);
-        if (!open->runs)
-            ms_subscription_free_locked(open);
-    }
-    if (!ms_dispatcher_is_me_locked(events)) {
-        memstore_subscription *closing;
-        while ((closing = events_events_find_locked(events, fn, context, true)) != NULL)
-            await_callback_locked(closing);
-    }
-    ms_mutex_unlock(&events->lock);
-    return open != NULL;
-}
-#define FIRST_EVENT_SIZE (offsetof(memstore_event, dropped) + sizeof(uint64_t))
-#define LONGEST_WAIT_MS (INT64_C(1) << 40)
-static int64_t end_of_wait(int64_t timeout_ms)
-{
-    if (timeout_ms == 0)
-        return 0;
-    if (timeout_ms < 0 || timeout_ms > LONGEST_WAIT_MS)
-        timeout_ms = LONGEST_WAIT_MS;
-    return ms_clock_real_us() + timeout_ms * 1000;
-}
-static int await_event_locked(memstore_subscription *subscription, int64_t end_us)
-{
-    struct ms_events *events = subscription->events;
-    int status = MEMSTORE_OK;
-    subscription->waiters++;
-    while (status == MEMSTORE_OK && subscription->first == NULL) {
-        if (subscription->closing || events->closed)
-            status = MEMSTORE_ERR_CACHE_CLOSED;
-        else if (end_us == 0 || subscription->woken || ms_clock_real_us() >= end_us)
-            status = MEMSTORE_ERR_LOCK_TIMEOUT;
-        else
-            ms_cond_wait_until(&subscription->changes, &events->lock, end_us);
-    }
-    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && end_us != 0)
-        subscription->woken = false;
-    if (--subscription->waiters == 0 && subscription->closing)
-        pthread_cond_broadcast(&subscription->changes);
-    return status;
-}
-int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
-                         memstore_event *event)
-{
-    struct ms_events *events = subscription->events;
-    const int64_t end_us = end_of_wait(timeout_ms);
-    memstore_event ours;
-    if (event->struct_size < FIRST_EVENT_SIZE || !ms_abi_is_size(event->struct_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    ms_mutex_lock(&events->lock);
-    const int status = await_event_locked(subscription, end_us);
-    if (status == MEMSTORE_OK)
-        ms_subscription_take_locked(subscription, &ours);
-    ms_mutex_unlock(&events->lock);
-    return status == MEMSTORE_OK ? ms_abi_store(event, &ours, sizeof ours) : status;
-}
-void ms_subscription_wake(memstore_subscription *subscription)
-{
-    ms_mutex_lock(&subscription->events->lock);
-    subscription->woken = true;
-    pthread_cond_signal(&subscription->changes);
-    ms_mutex_unlock(&subscription->events->lock);
-}
-uint64_t ms_subscription_dropped(memstore_subscription *subscription)
-{
-    ms_mutex_lock(&subscription->events->lock);
-    const uint64_t dropped = subscription->dropped;
-    ms_mutex_unlock(&subscription->events->lock);
-    return dropped;
-}
 void ms_events_stats(struct ms_events *events, memstore_event_stats *out)
 {
     ms_mutex_lock(&events->lock);
     for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next) {
-        out->subscriptions += !one->opening && !one->closing;
+        out->subscriptions += one->state == MS_SUBSCRIPTION_OPEN;
         out->waiting += one->count;
     }
     out->bytes = events->used;
@@ -13587,14 +13431,276 @@ void ms_events_forget_threads(struct ms_events *events)
     ms_cond_init(&events->dispatcher.wakes);
     for (memstore_subscription *one = events->subscriptions, *next; one != NULL; one = next) {
         next = one->next;
-        one->waiters = 0;
-        one->runs = one->runs && events->dispatcher.started;
-        ms_cond_init(&one->changes);
-        empty_locked(one);
-        if (one->opening || (one->closing && !one->runs))
-            ms_subscription_free_locked(one);
+        ms_subscription_forget_threads_locked(one);
     }
     ms_mutex_unlock(&events->lock);
+}
+
+/* lib/events/subscription.c */
+#ifndef MS_UTIL_ABI_H
+#define MS_UTIL_ABI_H
+#include <memstore/status.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#define MS_ABI_SMALLEST_STRUCT (sizeof(size_t) + sizeof(uint64_t))
+#define MS_ABI_LARGEST_STRUCT ((size_t)4096)
+static inline int ms_abi_is_size(size_t size)
+{
+    return size >= MS_ABI_SMALLEST_STRUCT && size <= MS_ABI_LARGEST_STRUCT;
+}
+static inline int ms_abi_store(void *out, const void *ours, size_t our_size)
+{
+    size_t their_size;
+    memcpy(&their_size, out, sizeof their_size);
+    if (!ms_abi_is_size(their_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    const size_t shared = their_size < our_size ? their_size : our_size;
+    memcpy((char *)out + sizeof(size_t), (const char *)ours + sizeof(size_t),
+           shared - sizeof(size_t));
+    memset((char *)out + shared, 0, their_size - shared);
+    return MEMSTORE_OK;
+}
+static inline int ms_abi_load(void *ours, size_t our_size, size_t first_size, const void *theirs)
+{
+    size_t their_size;
+    memcpy(&their_size, theirs, sizeof their_size);
+    if (their_size < first_size || their_size > MS_ABI_LARGEST_STRUCT)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    for (size_t i = our_size; i < their_size; i++) {
+        if (((const char *)theirs)[i] != 0)
+            return MEMSTORE_ERR_UNSUPPORTED;
+    }
+    memset(ours, 0, our_size);
+    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+    return MEMSTORE_OK;
+}
+#endif
+#include <memstore/status.h>
+void ms_subscription_lose_locked(memstore_subscription *subscription)
+{
+    subscription->dropped++;
+    subscription->events->dropped++;
+}
+void ms_subscription_append_locked(memstore_subscription *subscription, struct ms_event_link *link,
+                                   struct ms_event *event)
+{
+    *link = (struct ms_event_link){.event = event,
+                                   .dropped = subscription->dropped - subscription->dropped_told};
+    subscription->dropped_told = subscription->dropped;
+    if (subscription->last != NULL)
+        subscription->last->next = link;
+    else
+        subscription->first = link;
+    subscription->last = link;
+    subscription->count++;
+    subscription->events->queued++;
+    if (subscription->fn != NULL)
+        ms_dispatcher_wake_locked(subscription->events);
+    else if (subscription->waiters != 0)
+        pthread_cond_signal(&subscription->changes);
+}
+static struct ms_event *pop_locked(memstore_subscription *subscription, uint64_t *dropped)
+{
+    struct ms_event_link *link = subscription->first;
+    subscription->first = link->next;
+    if (subscription->first == NULL)
+        subscription->last = NULL;
+    subscription->count--;
+    *dropped = link->dropped;
+    return link->event;
+}
+static void empty_locked(memstore_subscription *subscription)
+{
+    uint64_t dropped;
+    while (subscription->first != NULL)
+        ms_event_drop_locked(pop_locked(subscription, &dropped));
+}
+void ms_subscription_take_locked(memstore_subscription *subscription, memstore_event *out)
+{
+    uint64_t dropped;
+    struct ms_event *event = pop_locked(subscription, &dropped);
+    ms_event_hand_out_locked(event, dropped, out);
+}
+static void sum_wanted_locked(struct ms_events *events)
+{
+    uint32_t wanted = 0;
+    for (const memstore_subscription *one = events->subscriptions; one != NULL; one = one->next)
+        wanted |= one->state == MS_SUBSCRIPTION_OPEN ? one->mask : 0;
+    ms_store_relaxed(events->wanted, wanted);
+}
+memstore_subscription *ms_events_subscribe(struct ms_events *events, uint32_t mask, size_t limit,
+                                           memstore_event_fn fn, void *context)
+{
+    memstore_subscription *subscription = ms_mem_alloc(sizeof *subscription);
+    if (subscription == NULL)
+        return NULL;
+    *subscription = (memstore_subscription){.events = events,
+                                            .mask = mask,
+                                            .limit = limit,
+                                            .fn = fn,
+                                            .context = context,
+                                            .state = MS_SUBSCRIPTION_OPENING};
+    ms_cond_init(&subscription->changes);
+    ms_mutex_lock(&events->lock);
+    subscription->next = events->subscriptions;
+    events->subscriptions = subscription;
+    if (fn != NULL && !ms_dispatcher_wake_locked(events)) {
+        ms_subscription_free_locked(subscription);
+        subscription = NULL;
+    }
+    ms_mutex_unlock(&events->lock);
+    return subscription;
+}
+void ms_subscription_open(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    subscription->state = MS_SUBSCRIPTION_OPEN;
+    sum_wanted_locked(events);
+    ms_mutex_unlock(&events->lock);
+}
+void ms_subscription_abandon(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
+}
+void ms_subscription_free_locked(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    for (memstore_subscription **link = &events->subscriptions; *link != NULL;
+         link = &(*link)->next) {
+        if (*link == subscription) {
+            *link = subscription->next;
+            break;
+        }
+    }
+    empty_locked(subscription);
+    ms_events_uncharge_surplus_locked(events);
+    sum_wanted_locked(events);
+    pthread_cond_destroy(&subscription->changes);
+    ms_mem_free(subscription);
+}
+static void begin_closing_locked(memstore_subscription *subscription)
+{
+    subscription->state = MS_SUBSCRIPTION_CLOSING;
+    empty_locked(subscription);
+    sum_wanted_locked(subscription->events);
+    pthread_cond_broadcast(&subscription->changes);
+}
+void ms_subscription_close(memstore_subscription *subscription)
+{
+    struct ms_events *events = subscription->events;
+    ms_mutex_lock(&events->lock);
+    begin_closing_locked(subscription);
+    while (subscription->waiters != 0)
+        ms_cond_wait(&subscription->changes, &events->lock);
+    ms_subscription_free_locked(subscription);
+    ms_mutex_unlock(&events->lock);
+}
+static memstore_subscription *events_subscription_find_locked(struct ms_events *events, memstore_event_fn fn,
+                                          void *context, enum ms_subscription_state state)
+{
+    memstore_subscription *one = events->subscriptions;
+    while (one != NULL && (one->fn != fn || one->context != context || one->state != state ||
+                           (state == MS_SUBSCRIPTION_CLOSING && !one->runs)))
+        one = one->next;
+    return one;
+}
+static void await_callback_locked(memstore_subscription *subscription)
+{
+    subscription->waiters++;
+    while (subscription->runs)
+        ms_cond_wait(&subscription->changes, &subscription->events->lock);
+    if (--subscription->waiters == 0)
+        ms_subscription_free_locked(subscription);
+}
+bool ms_events_unsubscribe(struct ms_events *events, memstore_event_fn fn, void *context)
+{
+    ms_mutex_lock(&events->lock);
+    memstore_subscription *const open = events_subscription_find_locked(events, fn, context, MS_SUBSCRIPTION_OPEN);
+    if (open != NULL) {
+        begin_closing_locked(open);
+        if (!open->runs)
+            ms_subscription_free_locked(open);
+    }
+    if (!ms_dispatcher_is_me_locked(events)) {
+        memstore_subscription *closing;
+        while ((closing = events_subscription_find_locked(events, fn, context, MS_SUBSCRIPTION_CLOSING)) != NULL)
+            await_callback_locked(closing);
+    }
+    ms_mutex_unlock(&events->lock);
+    return open != NULL;
+}
+#define FIRST_EVENT_SIZE (offsetof(memstore_event, dropped) + sizeof(uint64_t))
+#define LONGEST_WAIT_MS (INT64_C(1) << 40)
+static int64_t end_of_wait(int64_t timeout_ms)
+{
+    if (timeout_ms == 0)
+        return 0;
+    if (timeout_ms < 0 || timeout_ms > LONGEST_WAIT_MS)
+        timeout_ms = LONGEST_WAIT_MS;
+    return ms_clock_real_us() + timeout_ms * 1000;
+}
+static int await_event_locked(memstore_subscription *subscription, int64_t end_us)
+{
+    struct ms_events *events = subscription->events;
+    int status = MEMSTORE_OK;
+    subscription->waiters++;
+    while (status == MEMSTORE_OK && subscription->first == NULL) {
+        if (subscription->state == MS_SUBSCRIPTION_CLOSING || events->closed)
+            status = MEMSTORE_ERR_CACHE_CLOSED;
+        else if (end_us == 0 || subscription->woken || ms_clock_real_us() >= end_us)
+            status = MEMSTORE_ERR_LOCK_TIMEOUT;
+        else
+            ms_cond_wait_until(&subscription->changes, &events->lock, end_us);
+    }
+    if (status == MEMSTORE_ERR_LOCK_TIMEOUT && end_us != 0)
+        subscription->woken = false;
+    if (--subscription->waiters == 0 && subscription->state == MS_SUBSCRIPTION_CLOSING)
+        pthread_cond_broadcast(&subscription->changes);
+    return status;
+}
+int ms_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
+                         memstore_event *event)
+{
+    struct ms_events *events = subscription->events;
+    const int64_t end_us = end_of_wait(timeout_ms);
+    memstore_event ours;
+    if (event->struct_size < FIRST_EVENT_SIZE || !ms_abi_is_size(event->struct_size))
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    ms_mutex_lock(&events->lock);
+    const int status = await_event_locked(subscription, end_us);
+    if (status == MEMSTORE_OK)
+        ms_subscription_take_locked(subscription, &ours);
+    ms_mutex_unlock(&events->lock);
+    return status == MEMSTORE_OK ? ms_abi_store(event, &ours, sizeof ours) : status;
+}
+void ms_subscription_wake(memstore_subscription *subscription)
+{
+    ms_mutex_lock(&subscription->events->lock);
+    subscription->woken = true;
+    pthread_cond_signal(&subscription->changes);
+    ms_mutex_unlock(&subscription->events->lock);
+}
+uint64_t ms_subscription_dropped(memstore_subscription *subscription)
+{
+    ms_mutex_lock(&subscription->events->lock);
+    const uint64_t dropped = subscription->dropped;
+    ms_mutex_unlock(&subscription->events->lock);
+    return dropped;
+}
+void ms_subscription_forget_threads_locked(memstore_subscription *subscription)
+{
+    subscription->waiters = 0;
+    subscription->runs = subscription->runs && subscription->events->dispatcher.started;
+    ms_cond_init(&subscription->changes);
+    empty_locked(subscription);
+    if (subscription->state == MS_SUBSCRIPTION_OPENING ||
+        (subscription->state == MS_SUBSCRIPTION_CLOSING && !subscription->runs))
+        ms_subscription_free_locked(subscription);
 }
 
 /* lib/loader/breaker.c */
@@ -13640,6 +13746,9 @@ struct ms_breakers_sum {
 };
 struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
                                           const struct ms_breaker_rule *rule, int64_t now);
+bool ms_breakers_stand(struct ms_breakers *breakers, uint64_t loader, enum ms_breaker_change change,
+                       const struct ms_breaker_rule *rule, int64_t now,
+                       struct ms_breakers_sum *sum);
 #endif
 #define COUNTED_TIMES 10
 void ms_breakers_init(struct ms_breakers *breakers)
@@ -13765,13 +13874,10 @@ enum ms_breaker_change ms_breakers_failed(struct ms_breakers *breakers, uint64_t
     ms_mutex_unlock(&breakers->lock);
     return change;
 }
-struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
-                                          const struct ms_breaker_rule *rule, int64_t now)
+static struct ms_breakers_sum sum_up_locked(const struct ms_breakers *breakers,
+                                            const struct ms_breaker_rule *rule, int64_t now)
 {
     struct ms_breakers_sum sum = {0};
-    if (rule->failures == 0)
-        return sum;
-    ms_mutex_lock(&breakers->lock);
     for (int i = 0; i < MS_BREAKERS; i++) {
         const struct ms_breaker *breaker = &breakers->table[i];
         if (!is_open(breaker, rule) || is_left(breaker, rule, now, COUNTED_TIMES))
@@ -13779,8 +13885,42 @@ struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
         sum.open++;
         sum.half_open += breaker->state == MS_BREAKER_HALF_OPEN || now >= breaker->open_until;
     }
+    return sum;
+}
+struct ms_breakers_sum ms_breakers_sum_up(struct ms_breakers *breakers,
+                                          const struct ms_breaker_rule *rule, int64_t now)
+{
+    if (rule->failures == 0)
+        return (struct ms_breakers_sum){0};
+    ms_mutex_lock(&breakers->lock);
+    const struct ms_breakers_sum sum = sum_up_locked(breakers, rule, now);
     ms_mutex_unlock(&breakers->lock);
     return sum;
+}
+static enum ms_breaker_state state_after(enum ms_breaker_change change)
+{
+    switch (change) {
+    case MS_BREAKER_OPENS:
+    case MS_BREAKER_REOPENS:
+        return MS_BREAKER_OPEN;
+    case MS_BREAKER_HALF_OPENS:
+        return MS_BREAKER_HALF_OPEN;
+    case MS_BREAKER_STAYS:
+    case MS_BREAKER_CLOSES:
+        break;
+    }
+    return MS_BREAKER_CLOSED;
+}
+bool ms_breakers_stand(struct ms_breakers *breakers, uint64_t loader, enum ms_breaker_change change,
+                       const struct ms_breaker_rule *rule, int64_t now, struct ms_breakers_sum *sum)
+{
+    ms_mutex_lock(&breakers->lock);
+    const struct ms_breaker *breaker = loader_breaker_find_locked(breakers, loader);
+    const bool stands =
+        (breaker != NULL ? breaker->state : MS_BREAKER_CLOSED) == state_after(change);
+    *sum = rule->failures != 0 ? sum_up_locked(breakers, rule, now) : (struct ms_breakers_sum){0};
+    ms_mutex_unlock(&breakers->lock);
+    return stands;
 }
 
 /* lib/loader/flight_table.c */
@@ -14196,7 +14336,7 @@ void ms_leading_end_to_wait(void);
 void ms_leading_before_fork(void);
 void ms_leading_after_fork(void);
 #endif
-#define LOOK_AGAIN_US 100000
+#define loader_flights_LOOK_AGAIN_US 100000
 static void lead_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
     ms_flights_insert(flights, flight);
@@ -14271,7 +14411,7 @@ static int loader_flights_wait_locked(struct ms_flights *flights, struct ms_flig
 {
     for (;;) {
         const int64_t now_us = ms_clock_real_us();
-        const int64_t look_us = flight->until != 0 ? now_us + LOOK_AGAIN_US : INT64_MAX;
+        const int64_t look_us = flight->until != 0 ? now_us + loader_flights_LOOK_AGAIN_US : INT64_MAX;
         if (flight->done)
             return flight->status == MS_FLIGHT_LAPSED ? MS_FLIGHT_LAPSED : MEMSTORE_OK;
         if (flights->closed)
@@ -14362,7 +14502,7 @@ static int pause_locked(struct ms_flights *flights, int64_t until, int64_t ask_u
             return MEMSTORE_OK;
         if (now_us >= ask_us)
             return MEMSTORE_ERR_LOCK_TIMEOUT;
-        const int64_t left_us = left < LOOK_AGAIN_US / 1000 ? left * 1000 : LOOK_AGAIN_US;
+        const int64_t left_us = left < loader_flights_LOOK_AGAIN_US / 1000 ? left * 1000 : loader_flights_LOOK_AGAIN_US;
         ms_cond_wait_until(&flights->changes, &flights->lock,
                            now_us + left_us < ask_us ? now_us + left_us : ask_us);
     }
@@ -16440,6 +16580,7 @@ static inline void ms_news_note(struct ms_news_list *list, uint64_t hash)
     if (ms_unlikely(ms_news_are_wanted(list)))
         ms_news_note_wanted(list, hash);
 }
+void ms_news_note_unlocked(memstore *store, uint64_t hash);
 void ms_news_note_all(struct ms_news_list *list);
 int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size);
 bool ms_news_has(const struct ms_news *news, const memstore_key *key, uint64_t hash);
@@ -16613,7 +16754,7 @@ void ms_monitor_fini(struct ms_monitor *monitor);
 void ms_monitor_look(memstore *store);
 void ms_monitor_reconfigured(memstore *store);
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change);
+void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change);
 const char *ms_monitor_alert_name(uint64_t alert);
 int ms_monitor_rates(memstore *store, memstore_rates *out);
 void ms_monitor_forget_latencies(memstore *store);
@@ -16659,6 +16800,7 @@ struct memstore {
     atomic_bool resizing;
     bool keeps_none;
     uint64_t moves_owed;
+    atomic_uint_least64_t moving;
     uint32_t steps_down;
     int64_t held_up_since;
     int64_t held_up_last;
@@ -16800,6 +16942,7 @@ int ms_store_write(memstore *store, const struct ms_write *write);
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome);
 void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome);
 void ms_store_count_refusal(memstore *store, int status);
 int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
 bool ms_store_could_fit(memstore *store, uint64_t bytes);
@@ -17060,6 +17203,7 @@ MS_ALWAYS_INLINE int ms_writing_begin(memstore *store, const void *key, size_t k
     }
     return status;
 }
+int ms_writing_begin_to_look(memstore *store, const void *key, size_t key_size);
 int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n);
 int ms_writing_begin_all(memstore *store);
 MS_ALWAYS_INLINE void ms_writing_end(memstore *store)
@@ -17754,6 +17898,18 @@ static inline void ms_found_mark_versioned(const struct ms_found *found)
     if ((mark & MS_MARK_VERSIONED) == 0)
         ms_or_relaxed(&found->entry->mark, MS_MARK_VERSIONED);
 }
+static inline bool ms_entry_keep_version(struct ms_entry *entry)
+{
+    unsigned char mark = ms_load_acquire(&entry->mark);
+    while ((mark & MS_MARK_VERSIONED) == 0) {
+        if ((mark & MS_MARK_DEAD) != 0)
+            return false;
+        if (ms_cas_acq_rel(&entry->mark, &mark, (unsigned char)(mark | MS_MARK_VERSIONED)))
+            return true;
+    }
+    return true;
+}
+bool ms_version_tell(const memstore *store, const struct ms_found *found, uint64_t *version);
 static inline bool ms_store_is_unread(const memstore *store, const struct ms_found *found)
 {
     return store->touch == MS_TOUCH_COUNT &&
@@ -17764,7 +17920,7 @@ static inline bool ms_store_is_unread(const memstore *store, const struct ms_fou
 static inline void ms_store_entry_died(memstore *store, const struct ms_found *found)
 {
     const ms_reader reader = ms_section_begin();
-    ms_store_relaxed(&found->entry->mark,
+    ms_store_release(&found->entry->mark,
                      (unsigned char)(ms_load_relaxed(&found->entry->mark) | MS_MARK_DEAD));
     if (ms_arena_entry_died(&store->arena, found->segment,
                             ms_arena_padded(&store->arena, found->parts.size)) &&
@@ -18407,7 +18563,7 @@ static void draft_set(struct ms_commit *commit, struct ms_step *step, struct dra
         .access = ms_eviction_initial_access(&store->eviction, old),
     };
     draft->placement.queue =
-        store->eviction.policy->queue_for(&store->eviction, &entry, live ? found.segment : NULL);
+        ms_eviction_queue_for(&store->eviction, &entry, live ? found.segment : NULL);
     draft->placement.access = entry.access;
     draft->placement.rank = entry.rank;
     ms_rcu_read_unlock();
@@ -18876,6 +19032,7 @@ bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
 bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
                        memstore_view *view);
 bool ms_load_remove(memstore *store, const struct ms_flight *flight);
+void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash);
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
                    memstore_view *view, int *stored);
 int ms_load_count_failure(memstore *store, int result);
@@ -19828,12 +19985,12 @@ bool ms_load_may_call(memstore *store, uint64_t loader)
     enum ms_breaker_change change;
     const bool may =
         ms_breakers_let_through(&store->breakers, loader, &rule, ms_clock_exact_ms(), &change);
-    ms_monitor_breaker(store, change);
+    ms_monitor_breaker(store, loader, change);
     return may;
 }
 void ms_load_note_success(memstore *store, uint64_t loader)
 {
-    ms_monitor_breaker(store, ms_breakers_succeeded(&store->breakers, loader));
+    ms_monitor_breaker(store, loader, ms_breakers_succeeded(&store->breakers, loader));
 }
 void ms_load_note_failure(memstore *store, uint64_t loader)
 {
@@ -19842,7 +19999,7 @@ void ms_load_note_failure(memstore *store, uint64_t loader)
         ms_breakers_failed(&store->breakers, loader, &rule, ms_clock_exact_ms());
     if (change == MS_BREAKER_OPENS)
         ms_count(&store->counters, MS_COUNT_BREAKERS_OPENED, 1);
-    ms_monitor_breaker(store, change);
+    ms_monitor_breaker(store, loader, change);
 }
 static void note_result(const struct ms_load *load, int result)
 {
@@ -20127,14 +20284,15 @@ static bool store_load_fallback_find_locked(memstore *store, const struct ms_fli
     ms_view_of(store, &found, view);
     return true;
 }
-static bool store_load_fallback_begin(memstore *store, const struct ms_flight *flight)
+static int store_load_fallback_begin(memstore *store, const struct ms_flight *flight)
 {
-    if (ms_writing_begin(store, flight->key, flight->key_size) != MEMSTORE_OK)
-        return false;
-    if (ms_store_lock_shard(store, flight->hash) == MEMSTORE_OK)
-        return true;
-    ms_writing_end(store);
-    return false;
+    int status = ms_writing_begin_to_look(store, flight->key, flight->key_size);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_lock_shard(store, flight->hash);
+    if (status != MEMSTORE_OK)
+        ms_writing_end(store);
+    return status;
 }
 static void store_load_fallback_end(memstore *store, const struct ms_flight *flight)
 {
@@ -20144,7 +20302,7 @@ static void store_load_fallback_end(memstore *store, const struct ms_flight *fli
 static bool store_load_fallback_find(memstore *store, const struct ms_flight *flight, memstore_view *view)
 {
     if ((!flight->refreshes && ms_setting_of(&store->settings, load_max_stale) == 0) ||
-        !store_load_fallback_begin(store, flight))
+        store_load_fallback_begin(store, flight) != MEMSTORE_OK)
         return false;
     const bool found = store_load_fallback_find_locked(store, flight, view);
     store_load_fallback_end(store, flight);
@@ -20171,9 +20329,9 @@ static void store_load_fallback_remove_locked(memstore *store, const struct ms_f
     const memstore_key key = {flight->key, flight->key_size};
     struct ms_index_slot slot;
     struct ms_found found;
+    ms_news_note(&store->news, flight->hash);
     if (ms_flight_is_overtaken(flight))
         return;
-    ms_news_note(&store->news, flight->hash);
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
         return;
@@ -20186,8 +20344,11 @@ static void store_load_fallback_remove_locked(memstore *store, const struct ms_f
 }
 bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
-    if (!store_load_fallback_begin(store, flight))
+    const int status = store_load_fallback_begin(store, flight);
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
         return false;
+    }
     store_load_fallback_remove_locked(store, flight);
     store_load_fallback_end(store, flight);
     return true;
@@ -20402,7 +20563,7 @@ static int recheck(memstore *store, const memstore_key *key, uint64_t hash, mems
 }
 int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found)
 {
-    int status = ms_writing_begin(store, key->data, key->size);
+    int status = ms_writing_begin_to_look(store, key->data, key->size);
     *found = (memstore_view){0};
     if (status != MEMSTORE_OK)
         return status;
@@ -20419,6 +20580,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
         ms_load_done(store);
     if (result == MEMSTORE_LOAD_ABSENT) {
         ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
+        ms_load_note_news(store, load->key.size, load->hash);
         return MEMSTORE_ERR_KEY_NOT_FOUND;
     }
     if (result != MEMSTORE_LOAD_OK)
@@ -20428,6 +20590,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
     status = ms_load_keep(store, &value, status, out);
     ms_load_release(&value);
     ms_load_done(store);
+    ms_load_note_news(store, load->key.size, load->hash);
     return status;
 }
 int ms_load_aside(const struct ms_load *load, int status, memstore_view *out)
@@ -20998,23 +21161,32 @@ static int store_value(struct ms_flight *flight, memstore *store, const memstore
 static int value_for_callers(memstore *store, int stored, const memstore_load_value *value,
                              memstore_view *view)
 {
-    const bool overtaken = stored == MEMSTORE_ERR_VERSION_MISMATCH;
-    if (stored == MEMSTORE_OK || stored == MEMSTORE_ERR_INVALID_TTL)
+    if (stored == MEMSTORE_OK)
         return stored;
-    if (!overtaken) {
-        if (!ms_load_bypasses(store))
-            return stored;
+    if (stored != MEMSTORE_ERR_VERSION_MISMATCH) {
         ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
+        if (stored == MEMSTORE_ERR_INVALID_TTL || !ms_load_bypasses(store))
+            return stored;
     }
     return view->pin != NULL ? MEMSTORE_OK : ms_load_keep(store, value, stored, view);
+}
+void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash)
+{
+    if (!ms_news_are_wanted(&store->news) || key_size > MS_KEY_SIZE_MAX ||
+        ms_store_enter(store) != MEMSTORE_OK)
+        return;
+    ms_news_note_unlocked(store, hash);
+    ms_store_leave(store);
 }
 static int settle_absent(struct ms_flight *flight, memstore *store)
 {
     const int64_t ttl = ms_setting_of(&store->settings, load_negative_ttl);
     const bool remembers = ttl != 0 && flight->key_size <= ABSENT_KEY_MAX;
     ms_count(&store->counters, MS_COUNT_ABSENT_LOADED, 1);
-    if (!ms_load_remove(store, flight))
+    if (!ms_load_remove(store, flight)) {
+        ms_load_note_news(store, flight->key_size, flight->hash);
         ms_flight_overtake(flight);
+    }
     ms_flights_end_absent(flight, ms_clock_exact_ms() + ttl,
                           remembers ? ms_setting_of(&store->settings, load_max_absent) : 0);
     return MEMSTORE_ERR_KEY_NOT_FOUND;
@@ -21071,6 +21243,8 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
     if (flight->refreshes)
         ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
     const int outcome = store_value(flight, store, value, view);
+    if (outcome != MEMSTORE_OK)
+        ms_load_note_news(store, flight->key_size, flight->hash);
     const int status = value_for_callers(store, outcome, value, view);
     if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);
@@ -21126,6 +21300,20 @@ bool ms_lookup_renewed(const memstore *store, const void *key, size_t key_size, 
         if (*place == before)
             return false;
     }
+}
+bool ms_version_tell(const memstore *store, const struct ms_found *found, uint64_t *version)
+{
+    struct ms_found told = *found;
+    if (!ms_entry_keep_version(told.entry)) {
+        const uint64_t moving = ms_load_acquire(&store->moving);
+        if ((ms_place)(moving >> 32) != found->place)
+            return false;
+        ms_found_at(store, (ms_place)moving, &told);
+        if (!ms_entry_keep_version(told.entry))
+            return false;
+    }
+    *version = ms_found_version(store, &told);
+    return true;
 }
 bool ms_lookup_has_expired(const memstore *store, ms_place place)
 {
@@ -21909,12 +22097,11 @@ MS_ALWAYS_INLINE void ms_quick_touch_usual(struct ms_entry *entry, uint64_t head
     if (ms_unlikely((mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX))
         ms_entry_note_use(entry, mark, mark + 1);
 }
-MS_ALWAYS_INLINE void ms_quick_touch_viewed(struct ms_entry *entry)
+MS_ALWAYS_INLINE bool ms_quick_touch_viewed(struct ms_quick_found found)
 {
-    const unsigned mark = ms_load_relaxed(&entry->mark);
-    const unsigned used = (mark & MS_MARK_ACCESS) < MS_ACCESS_COUNT_MAX ? mark + 1 : mark;
-    if (ms_unlikely((used | MS_MARK_VERSIONED) != mark))
-        ms_store_release(&entry->mark, (unsigned char)(used | MS_MARK_VERSIONED));
+    unsigned char mark = found.head >> 32 & 0xff;
+    ms_quick_touch_usual(found.entry, found.head);
+    return (mark & MS_MARK_VERSIONED) != 0 || ms_entry_keep_version(found.entry);
 }
 MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader reader,
                                     struct ms_entry *entry, uint64_t *version)
@@ -21925,7 +22112,7 @@ MS_ALWAYS_INLINE void *ms_quick_pin(memstore *store, uint64_t hot, ms_reader rea
     void *const pin = ms_likely(row != NULL) && ms_likely(offset < store->arena.pages_offset)
                           ? ms_pin_take(row, offset >> store->arena.segment_shift)
                           : ms_store_pin(store, segment);
-    ms_quick_touch_viewed(entry);
+    ms_quick_touch_usual(entry, ms_quick_head(entry));
     *version = ms_segment_version(segment, entry, store->granule_shift);
     return pin;
 }
@@ -21944,8 +22131,6 @@ MS_ALWAYS_INLINE void *ms_quick_hold(memstore *store, uint64_t hot, ms_reader re
     if (ms_unlikely(row == NULL) || ms_unlikely(offset >= arena->pages_offset) ||
         ms_unlikely(!ms_pin_has_place(row)))
         return NULL;
-    if (ms_unlikely(!ms_quick_is_noted(found.head)))
-        ms_quick_touch_viewed(found.entry);
     *version = ms_segment_version(&arena->segments[offset >> arena->segment_shift], found.entry,
                                   store->granule_shift);
     return ms_pin_hold(row, found.entry);
@@ -22203,25 +22388,29 @@ static bool has_expired(struct reading *reading, int64_t expiry)
         reading->now = ms_clock_exact_ms();
     return expiry <= reading->now;
 }
-static void note_found(struct reading *reading, size_t i, struct ms_found *found)
+static bool note_found(struct reading *reading, size_t i, struct ms_found *found)
 {
     int64_t expiry = ms_found_expiry(found);
     if (has_expired(reading, expiry)) {
         const memstore_key *key = &reading->keys[i];
         if (!ms_lookup_renewed(reading->store, key->data, key->size, &found->place))
-            return;
+            return true;
         ms_found_at(reading->store, found->place, found);
         expiry = ms_found_expiry(found);
     }
-    reading->found++;
     if (reading->flags != NULL) {
         reading->flags[i] = 1;
-        return;
+        reading->found++;
+        return true;
     }
+    if (!ms_version_tell(reading->store, found, &reading->views[i].version))
+        return false;
+    reading->found++;
     reading->views[i].data = found->parts.value;
     reading->views[i].size = found->parts.value_size;
     reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
     reading->views[i].pin = found->entry;
+    return true;
 }
 static void forget_results(struct reading *reading)
 {
@@ -22302,24 +22491,29 @@ MS_ALWAYS_INLINE enum store_read_many_match stage_compare(const memstore *store,
     if (ms_unlikely(!ms_quick_never_expires(head)))
         return MATCH_EXPIRING;
     if (view != NULL) {
+        if (ms_unlikely((head >> 32 & MS_MARK_VERSIONED) == 0) &&
+            ms_unlikely(!ms_entry_keep_version(stage->entry)))
+            return MATCH_NONE;
         view->data = (const char *)stage->entry + ms_quick_head_size(store, usual) + key->size;
         view->size = ms_quick_value_size(head);
         view->pin = stage->entry;
     }
     return MATCH;
 }
-static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, struct ms_entry *entry)
-{
-    struct ms_found found;
-    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, entry), &found);
-    note_found(reading, i, &found);
-}
 static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_t hash)
 {
     const memstore_key *key = &reading->keys[i];
     struct ms_found found;
-    if (ms_lookup_find(reading->store, key->data, key->size, hash, &found))
-        note_found(reading, i, &found);
+    while (ms_lookup_find(reading->store, key->data, key->size, hash, &found) &&
+           !note_found(reading, i, &found))
+        ;
+}
+static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, const struct stage *stage)
+{
+    struct ms_found found;
+    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, stage->entry), &found);
+    if (!note_found(reading, i, &found))
+        look_up_whole(reading, i, stage->hash);
 }
 static inline size_t size_of_group(const struct reading *reading, size_t group)
 {
@@ -22364,7 +22558,7 @@ MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
         if (ms_unlikely(store_read_many_match == MATCH_NONE)) {
             look_up_whole(reading, first + i, stages[i].hash);
         } else if (ms_unlikely(store_read_many_match == MATCH_EXPIRING)) {
-            note_expiring(reading, first + i, stages[i].entry);
+            note_expiring(reading, first + i, &stages[i]);
         } else {
             found++;
             if (view == NULL)
@@ -22508,11 +22702,19 @@ static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
     found.segment = ms_arena_segment_of(&store->arena, found.place);
     void *const pin = ms_store_pin(store, found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    ms_found_mark_versioned(&found);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
         store_read_many_renew(reading, i, &found);
-    view->version = ms_found_version(store, &found);
+    if (view->version == 0)
+        view->version = ms_found_version(store, &found);
     view->pin = pin;
+}
+MS_ALWAYS_INLINE void complete_usual(memstore *store, uint64_t hot, ms_reader reader,
+                                     memstore_view *view)
+{
+    uint64_t version;
+    view->pin = ms_quick_pin(store, hot, reader, view->pin, &version);
+    if (ms_likely(view->version == 0))
+        view->version = version;
 }
 static void complete_views(const struct reading *reading)
 {
@@ -22523,11 +22725,11 @@ static void complete_views(const struct reading *reading)
     int64_t offset = 0;
     for (size_t i = 0; i < reading->n; i++) {
         memstore_view *view = &reading->views[i];
-        struct ms_entry *entry = view->pin;
+        const struct ms_entry *entry = view->pin;
         if (ms_unlikely(entry == NULL))
             continue;
         if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
-            view->pin = ms_quick_pin(store, hot, reader, entry, &view->version);
+            complete_usual(store, hot, reader, view);
         else
             complete_any(reading, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
@@ -23094,15 +23296,19 @@ static void *hold(memstore *store, struct ms_segment *segment, const struct ms_e
     struct ms_pin_row *const row = row_for(store, segment);
     return row != NULL ? ms_pin_hold_somewhere(row, entry) : ms_pin_take_shared(segment);
 }
-void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+static void view_of(memstore *store, const struct ms_found *found, memstore_view *out)
 {
     const int64_t expiry = ms_found_expiry(found);
     out->pin = hold(store, found->segment, found->entry);
-    ms_found_mark_versioned(found);
     out->data = found->parts.value;
     out->size = found->parts.value_size;
-    out->version = ms_found_version(store, found);
     out->expires_at_ms = ms_store_unix_expiry(store, expiry);
+}
+void ms_view_of(memstore *store, const struct ms_found *found, memstore_view *out)
+{
+    ms_found_mark_versioned(found);
+    out->version = ms_found_version(store, found);
+    view_of(store, found, out);
 }
 static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t key_size,
                                       memstore_view *out)
@@ -23113,12 +23319,14 @@ static MS_NOINLINE int get_view_whole(memstore *store, const void *key, size_t k
     ms_rcu_read_lock();
     if (ms_unlikely(ms_store_is_closed(store)))
         return ms_read_refused(store);
-    if (!ms_lookup_live(store, key, key_size, hash, &found))
-        return ms_read_missed(store);
-    ms_testing_reach(MS_POINT_READ_KEPT);
+    do {
+        if (!ms_lookup_live(store, key, key_size, hash, &found))
+            return ms_read_missed(store);
+        ms_testing_reach(MS_POINT_READ_KEPT);
+        ms_slide_read(store, key, key_size, found.place);
+    } while (!ms_version_tell(store, &found, &out->version));
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
-    ms_slide_read(store, key, key_size, found.place);
-    ms_view_of(store, &found, out);
+    view_of(store, &found, out);
     ms_rcu_read_unlock();
     return MEMSTORE_OK;
 }
@@ -23159,14 +23367,16 @@ static MS_NOINLINE int hold_elsewhere(memstore *store, struct ms_entry *entry, m
     const size_t offset = (size_t)((const char *)entry - store->arena.base);
     struct ms_segment *const segment = ms_arena_segment_at(&store->arena, offset);
     out->pin = hold(store, segment, entry);
-    ms_quick_touch_viewed(entry);
     out->version = ms_segment_version(segment, entry, store->granule_shift);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
 MS_ALWAYS_INLINE int hold_found(memstore *store, uint64_t hot, ms_reader reader,
-                                struct ms_quick_found found, memstore_view *out)
+                                struct ms_quick_found found, const void *key, size_t key_size,
+                                memstore_view *out)
 {
+    if (ms_unlikely(!ms_quick_is_noted(found.head)) && ms_unlikely(!ms_quick_touch_viewed(found)))
+        return leave_and_get_view(store, key, key_size, out);
     void *const pin = ms_quick_hold(store, hot, reader, found, &out->version);
     if (ms_unlikely(pin == NULL))
         return hold_elsewhere(store, found.entry, out);
@@ -23179,10 +23389,10 @@ static MS_NOINLINE int get_expired_view(memstore *store, const void *key, size_t
 {
     struct ms_found found;
     ms_found_at(store, ms_arena_place_of(&store->arena, entry), &found);
-    if (ms_has_expired(ms_found_expiry(&found)))
+    if (ms_has_expired(ms_found_expiry(&found)) || !ms_version_tell(store, &found, &out->version))
         return leave_and_get_view(store, key, key_size, out);
     ms_eviction_touch(store->touch, &store->eviction, entry);
-    ms_view_of(store, &found, out);
+    view_of(store, &found, out);
     ms_reader_leave(ms_reader_current());
     return MEMSTORE_OK;
 }
@@ -23198,7 +23408,7 @@ static MS_NOINLINE int get_expiring_view(memstore *store, const void *key, size_
     out->size = ms_quick_value_size(head);
     out->expires_at_ms = expiry + unix_offset(store, now);
     return hold_found(store, ms_quick_hot(store), ms_reader_current(),
-                      (struct ms_quick_found){entry, head}, out);
+                      (struct ms_quick_found){entry, head}, key, key_size, out);
 }
 MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
                                 struct ms_quick_found found, const void *key, size_t key_size,
@@ -23212,7 +23422,7 @@ MS_ALWAYS_INLINE int view_found(memstore *store, uint64_t hot, ms_reader reader,
     out->data = (const char *)(found.entry + 1) + key_size;
     out->size = ms_quick_value_size(found.head);
     out->expires_at_ms = 0;
-    return hold_found(store, hot, reader, found, out);
+    return hold_found(store, hot, reader, found, key, key_size, out);
 }
 static int get_view_noted(memstore *store, const void *key, size_t key_size, memstore_view *out,
                           bool by_turn)
@@ -24037,7 +24247,7 @@ void ms_capture_purge(memstore *store, struct ms_capture *capture)
 #define BITS_PER_ENTRY 16
 #define LEAST_BITS_LOG2 16
 #define MOST_BITS_LOG2 27
-#define MOST_PATTERNS 64
+#define MOST_PATTERNS 4096
 void ms_news_init(struct ms_news_list *list)
 {
     ms_mutex_init(&list->lock, MS_RANK_CAPTURES);
@@ -24125,14 +24335,32 @@ void ms_news_note_wanted(struct ms_news_list *list, uint64_t hash)
     for (; news != NULL; news = ms_load_acquire(&news->next))
         store_snapshot_news_note(news, hash);
 }
+void ms_news_note_unlocked(memstore *store, uint64_t hash)
+{
+    struct ms_news_list *const list = &store->news;
+    ms_mutex_lock(&list->lock);
+    ms_news_note_wanted(list, hash);
+    ms_mutex_unlock(&list->lock);
+    if (ms_store_lock_shard(store, hash) == MEMSTORE_OK)
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+}
 void ms_news_note_all(struct ms_news_list *list)
 {
     struct ms_news *news = ms_load_acquire(&list->first);
     for (; news != NULL; news = ms_load_acquire(&news->next))
         ms_store_relaxed(&news->all, true);
 }
+static bool has_pattern_locked(const struct ms_news *news, const char *bytes, size_t size)
+{
+    const struct ms_news_pattern *pattern = ms_load_relaxed(&news->patterns);
+    while (pattern != NULL && (pattern->size != size || memcmp(pattern->bytes, bytes, size) != 0))
+        pattern = pattern->next;
+    return pattern != NULL;
+}
 static void note_pattern_locked(struct ms_news *news, const char *bytes, size_t size)
 {
+    if (has_pattern_locked(news, bytes, size))
+        return;
     struct ms_news_pattern *const pattern =
         news->pattern_count < MOST_PATTERNS ? ms_mem_alloc(sizeof *pattern + size) : NULL;
     if (pattern == NULL) {
@@ -24155,15 +24383,29 @@ static int pass_through_shards(memstore *store, int64_t deadline)
     }
     return MEMSTORE_OK;
 }
+static bool is_key(const char *pattern, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (memchr("*?[\\", pattern[i], 4) != NULL)
+            return false;
+    }
+    return size != 0;
+}
 int ms_news_note_matching(memstore *store, const char *pattern, size_t pattern_size)
 {
     struct ms_news_list *const list = &store->news;
     if (!ms_news_are_wanted(list))
         return MEMSTORE_OK;
+    const bool alone = is_key(pattern, pattern_size);
+    const uint64_t hash = alone ? ms_store_hash(store, pattern, pattern_size) : 0;
     ms_mutex_lock(&list->lock);
     struct ms_news *news = ms_load_relaxed(&list->first);
-    for (; news != NULL; news = ms_load_relaxed(&news->next))
-        note_pattern_locked(news, pattern, pattern_size);
+    for (; news != NULL; news = ms_load_relaxed(&news->next)) {
+        if (alone)
+            store_snapshot_news_note(news, hash);
+        else
+            note_pattern_locked(news, pattern, pattern_size);
+    }
     ms_mutex_unlock(&list->lock);
     return pass_through_shards(store, ms_store_deadline(store));
 }
@@ -24345,8 +24587,7 @@ static int store_snapshot_restore_add(struct restoring *restoring, const struct 
         status = ms_store_try_write(store, &write, hash, &outcome);
     if (status != MEMSTORE_OK)
         return status;
-    if (outcome.replaced_expired)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    ms_store_count_stored(store, &outcome);
     restoring->added[restoring->count++] = (struct added){hash, outcome.instance};
     return MEMSTORE_OK;
 }
@@ -25274,19 +25515,16 @@ static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
                ? reserve_in_any_class(pass, shape, placement, out)
                : ms_arena_reserve(&pass->store->arena, placement, shape, out);
 }
-static bool move_entry(struct pass *pass, const struct candidate *candidate,
-                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+static bool copy_entry(struct pass *pass, const struct ms_found *found,
+                       const struct ms_verdict *verdict, bool keeps_version,
+                       struct ms_reserved *copy)
 {
     memstore *store = pass->store;
-    const struct ms_found *found = &candidate->found;
-    const unsigned mark = ms_load_relaxed(&found->entry->mark);
     const int64_t expiry = ms_found_expiry(found);
-    const uint64_t version = ms_found_version(store, found);
-    const bool told = (mark & MS_MARK_VERSIONED) != 0 || version != ms_found_instance(store, found);
     const struct ms_entry_shape shape = {
         .key_size = found->parts.key_size,
         .value_size = found->parts.value_size,
-        .version = told ? version : 0,
+        .version = keeps_version ? ms_found_version(store, found) : 0,
         .expiry = expiry,
         .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
         .ttl = ms_found_ttl(store, found),
@@ -25298,18 +25536,65 @@ static bool move_entry(struct pass *pass, const struct candidate *candidate,
         .rank = verdict->rank,
         .privileged = true,
     };
-    struct ms_reserved reserved;
-    if (!reserve_copy(pass, &shape, &placement, &reserved))
+    if (!reserve_copy(pass, &shape, &placement, copy))
         return false;
-    memcpy(reserved.key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, reserved.segment, expiry,
+    memcpy(copy->key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
+    ms_store_note_expiry(store, copy->segment, expiry,
                          ms_due_moved_since(pass->segment, expiry, pass->now));
-    ms_arena_publish(&reserved);
+    ms_arena_publish(copy);
+    pass->moved_bytes += copy->size;
     ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    ms_index_set(&store->index, candidate->hash, slot, reserved.place);
-    ms_slide_carry(store, found, &reserved, expiry);
+    return true;
+}
+static bool is_told(const memstore *store, const struct ms_found *found)
+{
+    return (ms_load_relaxed(&found->entry->mark) & MS_MARK_VERSIONED) != 0 ||
+           ms_found_version(store, found) != ms_found_instance(store, found);
+}
+static bool withhold_version(memstore *store, const struct ms_found *found, ms_place copy)
+{
+    unsigned char mark = ms_load_relaxed(&found->entry->mark);
+    ms_store_release(&store->moving, (uint64_t)found->place << 32 | copy);
+    while ((mark & MS_MARK_VERSIONED) == 0) {
+        if (ms_cas_acq_rel(&found->entry->mark, &mark, (unsigned char)(mark | MS_MARK_DEAD)))
+            return true;
+    }
+    ms_store_release(&store->moving, 0);
+    return false;
+}
+static void drop_copy(memstore *store, const struct ms_reserved *copy)
+{
+    struct ms_found found;
+    ms_found_at(store, copy->place, &found);
+    ms_store_entry_died(store, &found);
+}
+static bool copy_settled(struct pass *pass, const struct ms_found *found,
+                         const struct ms_verdict *verdict, struct ms_reserved *copy)
+{
+    memstore *store = pass->store;
+    const bool told = is_told(store, found);
+    if (!copy_entry(pass, found, verdict, told, copy))
+        return false;
+    if (told || ms_testing_has_fault(MS_FAULT_VERSION_LEFT_BEHIND) ||
+        withhold_version(store, found, copy->place))
+        return true;
+    drop_copy(store, copy);
+    return copy_entry(pass, found, verdict, true, copy);
+}
+static bool move_entry(struct pass *pass, const struct candidate *candidate,
+                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+{
+    memstore *store = pass->store;
+    const struct ms_found *found = &candidate->found;
+    const int64_t expiry = ms_found_expiry(found);
+    struct ms_reserved copy;
+    if (!copy_settled(pass, found, verdict, &copy))
+        return false;
+    ms_testing_reach(MS_POINT_VERSION_WITHHELD);
+    ms_index_set(&store->index, candidate->hash, slot, copy.place);
+    ms_store_release(&store->moving, 0);
+    ms_slide_carry(store, found, &copy, expiry);
     ms_store_entry_died(store, found);
-    pass->moved_bytes += reserved.size;
     return true;
 }
 static uint64_t pay_for_moves(memstore *store, const struct ms_segment *victim)
@@ -25330,14 +25615,14 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
                         const struct ms_index_slot *slot)
 {
     memstore *store = pass->store;
-    const struct ms_policy *policy = store->eviction.policy;
     const unsigned mark = ms_entry_seen_mark(candidate->found.entry);
     const struct ms_subject entry = {
         .hash = candidate->hash,
         .size = candidate->found.parts.size,
         .access = mark & MS_MARK_ACCESS,
     };
-    const struct ms_verdict verdict = policy->judge(&store->eviction, pass->segment, &entry);
+    const struct ms_verdict verdict =
+        store->eviction.policy->judge(&store->eviction, pass->segment, &entry);
     const bool keep = verdict.keep && !store->keeps_none;
     if (keep && pass->segment->is_solo) {
         ms_entry_note_use(candidate->found.entry, mark,
@@ -25350,7 +25635,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         return;
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
-    const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
+    const enum ms_ghost_kind kind = ms_eviction_drop(&store->eviction, pass->segment, &entry);
     remove_entry(pass, candidate, slot, MEMSTORE_EVENT_EVICTED);
     ms_ghost_insert(&store->eviction.ghost, candidate->hash, kind);
     pass->evicted++;
@@ -25716,14 +26001,14 @@ static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t u
     ms_arena_seal_open(&store->arena);
     return true;
 }
-static bool store_space_resize_has_room(const struct resize *resize, uint64_t spare)
+static bool has_room(const struct resize *resize, uint64_t spare)
 {
     struct ms_budget *budget = &resize->store->arena.budget;
     return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
 }
 static bool has_arrived(const struct resize *resize)
 {
-    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && store_space_resize_has_room(resize, 0);
+    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && has_room(resize, 0);
 }
 static uint64_t headroom(const struct resize *resize)
 {
@@ -25784,7 +26069,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
     *idle = false;
     resize->replacing_us = 0;
     while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
-        if (store_space_resize_has_room(resize, headroom(resize)))
+        if (has_room(resize, headroom(resize)))
             lower_limit_locked(resize);
         else
             *idle = !reclaim_locked(resize, deadline_us, end);
@@ -26002,6 +26287,7 @@ void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
 #define GRACE_FOR_OTHERS_US 10000
 #define AHEAD_FROM_SEGMENTS 128
 #define LOOK_AT_VIEWS_FROM 8
+#define store_space_room_LOOK_AGAIN_US 4000
 #define SWEEPS_A_STEP 8
 static bool was_emptied(struct ms_segment *segment)
 {
@@ -26199,23 +26485,45 @@ static int why_none(memstore *store)
                ? MEMSTORE_ERR_MEMORY_EXHAUSTED
                : MEMSTORE_ERR_GC_PRESSURE;
 }
-static bool may_try_again(memstore *store, const struct wanted *wanted, bool *sealed,
-                          int64_t deadline_us, bool *locked)
+struct efforts {
+    int64_t deadline_us;
+    bool in_line;
+    bool locked;
+    bool sealed;
+    uint32_t steps;
+    int64_t half_over_us;
+    bool is_late;
+    bool views_hold_it;
+    int64_t looks_again_us;
+};
+static bool wait_for_views(memstore *store, struct efforts *efforts)
+{
+    ms_mutex_unlock(&store->reclaim_lock);
+    efforts->locked = false;
+    if (efforts->views_hold_it) {
+        ms_gate_leave(&store->room_line, 1);
+        efforts->in_line = false;
+    }
+    ms_wait_us(PIN_POLL_US);
+    efforts->in_line = efforts->in_line ||
+                       ms_gate_enter(&store->room_line, 1, efforts->deadline_us) == MS_GATE_ENTERED;
+    efforts->locked =
+        efforts->in_line && ms_mutex_lock_until(&store->reclaim_lock, efforts->deadline_us);
+    efforts->sealed = false;
+    return efforts->locked;
+}
+static bool may_try_again(memstore *store, const struct wanted *wanted, struct efforts *efforts)
 {
     const bool evicts = store->settings.eviction != MS_EVICTION_NONE;
-    if (evicts && !*sealed) {
-        *sealed = true;
+    if (evicts && !efforts->sealed && !efforts->views_hold_it) {
+        efforts->sealed = true;
         ms_arena_seal_open(&store->arena);
         return true;
     }
     if (wanted->hurries || (!evicts && !ms_arena_has_waiting(&store->arena)) ||
-        ms_wait_is_over(deadline_us) || ms_maintenance_is_me())
+        ms_wait_is_over(efforts->deadline_us) || ms_maintenance_is_me())
         return false;
-    ms_mutex_unlock(&store->reclaim_lock);
-    ms_wait_us(PIN_POLL_US);
-    *locked = ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
-    *sealed = false;
-    return *locked;
+    return wait_for_views(store, efforts);
 }
 bool ms_room_lock(memstore *store, int64_t deadline_us)
 {
@@ -26234,73 +26542,74 @@ static bool is_beyond_limit(memstore *store, const struct wanted *wanted, uint64
     return wanted->bytes != 0 && needed(&store->arena, wanted) + ms_room_that_stays(store) + held >
                                      ms_budget_limit(&store->arena.budget);
 }
-struct efforts {
-    uint32_t steps;
-    int64_t half_over_us;
-    bool is_late;
-    bool views_hold_it;
-};
-static struct efforts begin_efforts(const memstore *store)
+static int64_t half_over(const memstore *store, int64_t deadline_us)
 {
     const int64_t allowed_us = ms_setting_of(&store->settings, lock_timeout) * 1000;
-    const int64_t since_us =
-        ms_wait_bound.since_us != 0 ? ms_wait_bound.since_us : ms_clock_real_us();
-    return (struct efforts){.half_over_us =
-                                allowed_us == 0 ? INT64_MAX : since_us + allowed_us / 2};
+    const bool is_his_own = deadline_us >= ms_wait_bound.until_us ||
+                            deadline_us >= ms_store_patience_us || ms_wait_is_stopped();
+    if (allowed_us == 0)
+        return INT64_MAX;
+    if (ms_wait_bound.since_us != 0)
+        return ms_wait_bound.since_us + allowed_us / 2;
+    return is_his_own ? ms_clock_real_us() + allowed_us / 2 : deadline_us - allowed_us / 2;
 }
 static bool do_views_hold(memstore *store, const struct wanted *wanted, struct efforts *efforts,
-                          bool becomes_late)
+                          int64_t now_us, bool becomes_late)
 {
     const uint32_t steps = efforts->steps;
-    const bool looks = efforts->views_hold_it || becomes_late ||
-                       (steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0);
-    if (wanted->bytes != 0 && looks)
+    const bool looks = efforts->views_hold_it
+                           ? now_us >= efforts->looks_again_us
+                           : steps >= LOOK_AT_VIEWS_FROM && (steps & (steps - 1)) == 0;
+    if (wanted->bytes != 0 && (looks || becomes_late)) {
         efforts->views_hold_it = is_beyond_limit(store, wanted, ms_arena_pinned(&store->arena));
+        efforts->looks_again_us = now_us + store_space_room_LOOK_AGAIN_US;
+    }
     return efforts->views_hold_it;
 }
-static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts,
-                         int64_t deadline_us)
+static bool step_towards(memstore *store, const struct wanted *wanted, struct efforts *efforts)
 {
+    const int64_t now_us = ms_clock_real_us();
     const bool was_late = efforts->is_late;
-    efforts->is_late = ms_clock_real_us() >= efforts->half_over_us;
-    if (do_views_hold(store, wanted, efforts, efforts->is_late && !was_late))
-        return take_step(store, false, deadline_us);
+    efforts->is_late = now_us >= efforts->half_over_us;
+    if (do_views_hold(store, wanted, efforts, now_us, efforts->is_late && !was_late))
+        return take_step(store, false, efforts->deadline_us);
     uint32_t steps = efforts->is_late ? store->arena.segment_count : efforts->steps;
     efforts->steps++;
-    return ms_room_persist_locked(store, &steps, deadline_us);
+    return ms_room_persist_locked(store, &steps, efforts->deadline_us);
 }
-static int make_room_in_turn(memstore *store, const struct wanted *wanted, int64_t deadline_us,
+static int make_room_in_turn(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                              const struct ms_budget_mark *since)
 {
-    bool sealed = false;
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
         ms_wait_us(store_space_room_GIVE_WAY_US);
-    bool locked = ms_room_lock(store, deadline_us);
-    if (!locked)
+    efforts->locked = ms_room_lock(store, efforts->deadline_us);
+    if (!efforts->locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
-    struct efforts efforts = begin_efforts(store);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         if (is_beyond_limit(store, wanted, 0) ||
-            (!step_towards(store, wanted, &efforts, deadline_us) &&
-             !may_try_again(store, wanted, &sealed, deadline_us, &locked)))
+            (!step_towards(store, wanted, efforts) && !may_try_again(store, wanted, efforts)))
             status = why_none(store);
     }
-    if (locked)
+    if (efforts->locked)
         ms_mutex_unlock(&store->reclaim_lock);
     return status;
 }
 static int store_space_room_make_room(memstore *store, const struct wanted *wanted, int64_t deadline_us,
                      const struct ms_budget_mark *since)
 {
+    struct efforts efforts = {.deadline_us = deadline_us,
+                              .half_over_us = half_over(store, deadline_us)};
     if (ms_maintenance_is_me())
-        return make_room_in_turn(store, wanted, deadline_us, since);
-    if (ms_gate_enter(&store->room_line, 1, deadline_us) != MS_GATE_ENTERED)
+        return make_room_in_turn(store, wanted, &efforts, since);
+    efforts.in_line = ms_gate_enter(&store->room_line, 1, deadline_us) == MS_GATE_ENTERED;
+    if (!efforts.in_line)
         return MEMSTORE_ERR_GC_PRESSURE;
-    const int status = make_room_in_turn(store, wanted, deadline_us, since);
-    ms_gate_leave(&store->room_line, 1);
+    const int status = make_room_in_turn(store, wanted, &efforts, since);
+    if (efforts.in_line)
+        ms_gate_leave(&store->room_line, 1);
     return status;
 }
 static int make_unless_refused(memstore *store, const struct wanted *wanted, int64_t deadline_us,
@@ -26779,6 +27088,7 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->max_ttl = ms_setting_of(settings, max_ttl);
     out->life_window = ms_setting_of(settings, life_window);
     out->ttl_jitter = ms_setting_of(settings, ttl_jitter);
+    out->reads_renew = settings->ttl_mode == MS_TTL_MODE_ACCESS;
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
 static void gather_counts(memstore *store, struct ms_findings_counts *out)
@@ -26946,6 +27256,7 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->ratio = 1 / pattern->reuse.weight;
     out->followed = pattern->reuse.count;
     out->sampled = pattern->sampled;
+    out->sampled_reads = pattern->reads;
     out->missed = ms_load_relaxed(&store->track.missed);
     out->references = ms_track_reads_locked(store);
     out->miss_ratio = out->references > 0 ? pattern->misses / (double)out->references : 0;
@@ -26958,6 +27269,8 @@ static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
     out->reuse_ages = pattern->reuse_ages;
     out->ttls = pattern->ttls;
     out->late = pattern->late;
+    out->hit_ages = pattern->hit_ages;
+    out->idle_ages = pattern->idle_ages;
     out->hit_sizes = pattern->hit_sizes;
 }
 int ms_advise_gather(memstore *store, struct ms_findings *out)
@@ -28637,20 +28950,26 @@ static double openness_after(enum ms_breaker_change change)
 {
     return change == MS_BREAKER_CLOSES ? 0 : change == MS_BREAKER_HALF_OPENS ? 0.5 : 1;
 }
-void ms_monitor_breaker(memstore *store, enum ms_breaker_change change)
+static void tell_breaker_locked(memstore *store, enum ms_breaker_change change, uint32_t open)
 {
-    struct ms_monitor *monitor = &store->monitor;
-    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
-        return;
-    ms_mutex_lock(&monitor->lock);
-    const uint32_t open = open_breakers(store);
-    const bool was_raised = (monitor->alerts & MEMSTORE_ALERT_BREAKER) != 0, raised = open != 0;
+    const bool was_raised = (store->monitor.alerts & MEMSTORE_ALERT_BREAKER) != 0;
+    const bool raised = open != 0;
     const struct ms_alert_note note = {MEMSTORE_ALERT_BREAKER, raised, openness_after(change), 0};
     ms_tell_breaker(store, change, open);
     ms_notify_alert(store, &note);
     if (raised != was_raised)
         switch_alert(store, &note);
-    ms_mutex_unlock(&monitor->lock);
+}
+void ms_monitor_breaker(memstore *store, uint64_t loader, enum ms_breaker_change change)
+{
+    const struct ms_breaker_rule rule = ms_store_breaker_rule(store);
+    struct ms_breakers_sum sum;
+    if (change == MS_BREAKER_STAYS || ms_store_is_closed(store))
+        return;
+    ms_mutex_lock(&store->monitor.lock);
+    if (ms_breakers_stand(&store->breakers, loader, change, &rule, ms_clock_exact_ms(), &sum))
+        tell_breaker_locked(store, change, sum.open);
+    ms_mutex_unlock(&store->monitor.lock);
 }
 static bool store_watch_monitor_is_over(memstore *store, int64_t now)
 {
@@ -28701,6 +29020,7 @@ void ms_monitor_reconfigured(memstore *store)
     else if (!monitor->is_on)
         begin_windows_locked(store);
     monitor->is_on = is_on;
+    judge_breakers(store);
     ms_mutex_unlock(&monitor->lock);
 }
 int64_t ms_monitor_when(memstore *store, int64_t now_us)
@@ -29818,6 +30138,9 @@ static const struct ms_segment *store_write_write_look_up(memstore *store, const
     struct ms_found found;
     const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
     *status = check_condition(store, write, &found, live);
+    if (*status == MEMSTORE_ERR_VERSION_MISMATCH && live &&
+        (ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) != 0)
+        *status = MEMSTORE_OK;
     return live ? found.segment : NULL;
 }
 static struct foresight look_ahead(memstore *store, const struct ms_write *write, uint64_t hash)
@@ -29838,7 +30161,7 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
             .size = sizeof(struct ms_entry) + write->key.size + write->value_size,
             .access = ms_eviction_initial_access(&store->eviction, 0),
         };
-        foresight.queue = store->eviction.policy->queue_for(&store->eviction, &entry, old);
+        foresight.queue = ms_eviction_queue_for(&store->eviction, &entry, old);
         foresight.access = entry.access;
         foresight.rank = entry.rank;
     }
@@ -30081,19 +30404,24 @@ void ms_store_count_refusal(memstore *store, int status)
     if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
         ms_tell_no_room(store, status);
 }
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome)
 {
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return;
-    }
-    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_SETS, 1));
+    const uint64_t before = ms_count(&store->counters, MS_COUNT_SETS, 1);
     ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
     ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
     if (outcome->replaced_expired)
         ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
     if (outcome->replaced_unread)
         ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
+    return before;
+}
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+{
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return;
+    }
+    ms_store_tick(store, ms_store_count_stored(store, outcome));
 }
 int ms_store_write(memstore *store, const struct ms_write *write)
 {
@@ -30108,11 +30436,15 @@ int ms_store_write(memstore *store, const struct ms_write *write)
 }
 
 /* lib/store/write/writing.c */
+static int try_place(memstore *store, int settled)
+{
+    if (settled == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
+        return ms_admission_enter_writer(store);
+    return settled;
+}
 static int store_write_writing_take_place(memstore *store, int settled)
 {
-    int status = settled;
-    if (status == MEMSTORE_OK && (ms_store_diverts(store) & MS_DIVERT_WRITERS) != 0)
-        status = ms_admission_enter_writer(store);
+    const int status = try_place(store, settled);
     if (status != MEMSTORE_OK)
         ms_store_count_refusal(store, status);
     return status;
@@ -30126,6 +30458,16 @@ void ms_writing_leave_place(memstore *store)
 int ms_writing_admit(memstore *store, const memstore_key *key)
 {
     return store_write_writing_take_place(store, ms_combiner_settle(store, key));
+}
+int ms_writing_begin_to_look(memstore *store, const void *key, size_t key_size)
+{
+    int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK || !ms_writing_waits(store))
+        return status;
+    status = try_place(store, ms_combiner_settle(store, &(memstore_key){key, key_size}));
+    if (status != MEMSTORE_OK)
+        ms_store_leave(store);
+    return status;
 }
 int ms_writing_begin_ops(memstore *store, const struct ms_op *ops, size_t n)
 {

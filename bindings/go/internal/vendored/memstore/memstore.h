@@ -355,8 +355,7 @@ MEMSTORE_API int memstore_replace(memstore *store, const void *key, size_t key_s
 /** Store a value only if the key's entry still has the version that a view of it told.
  * @param[in] store,key,key_size,value,value_size,ttl_ms as memstore_set()
  * @param[in] version the version expected; 0 expects that no live entry is there
- * @retval MEMSTORE_ERR_VERSION_MISMATCH the entry was written since, is gone, or (for 0) is there; or,
- *     rarely, was just being moved in memory when the view was made: read it again
+ * @retval MEMSTORE_ERR_VERSION_MISMATCH the entry was written since, is gone, or (for 0) is there
  * @return otherwise as memstore_set()
  * @threadsafety any
  * @progress Waits as memstore_set().
@@ -668,8 +667,7 @@ MEMSTORE_API int memstore_batch_delete(memstore_batch *batch, const void *key, s
 MEMSTORE_API int memstore_batch_update_ttl(memstore_batch *batch, const void *key, size_t key_size,
                                            int64_t ttl_ms);
 
-/** Add a condition: the key's entry has this version when the batch commits. Rarely it has another
- * although nobody wrote it, see memstore_compare_and_set().
+/** Add a condition: the key's entry has this version when the batch commits.
  * @param[in,out] batch the batch
  * @param[in] key,key_size the key
  * @param[in] version as a view told it; 0 expects that no live entry is there

@@ -22,9 +22,11 @@ typedef struct memstore_stats {
     uint64_t hits;      /**< reads that found a live entry */
     /** reads that found none; a read refused with BUFFER_TOO_SMALL counts as neither */
     uint64_t misses;
-    uint64_t sets;    /**< entries stored by any writing call, new and overwritten */
+    /** entries stored by any writing call, by loads and from snapshots, new and overwritten */
+    uint64_t sets;
     uint64_t updates; /**< those of `sets` that replaced a live entry */
-    /** live entries removed by delete, delete_many, batches and delete_by_pattern */
+    /** live entries removed by delete, delete_many, batches and delete_by_pattern, because a loader said that
+     * there is no such key, and by a memstore_load() that failed, of what it had stored */
     uint64_t deletes;
     uint64_t evictions;            /**< live entries removed to make room */
     uint64_t expirations;          /**< entries removed because their time was over */
@@ -207,7 +209,8 @@ typedef struct memstore_rates {
     uint64_t alerts;        /**< what is over its threshold now: bits of memstore_alert */
     uint64_t alerts_raised; /**< how often that happened since the store was opened */
     /** the share of the window's writes that found no free memory and reclaimed some themselves, or
-     * were refused for want of it; 0 when nothing was written */
+     * were refused for want of it, 1 at most; 0 when none was. Writes that a condition refused are not among
+     * the window's writes, but what they reclaimed is. */
     double reclaim_pressure;
     double load_failure_rate; /**< the share of the window's loads that failed; 0 without loads */
     /** the share of the limit in segments that views held when the window ended; 0 when
