@@ -33,6 +33,15 @@ static bool reserve(char **buffer, size_t *cap, size_t size, bool wipes)
 
 /* ---- Header ---- */
 
+/* Whether so many blocks, in a file of that size, may hold so many entries. */
+static bool may_hold_entries(const struct ms_snapshot_summary *summary)
+{
+    const size_t least = ms_snapshot_entry_head(summary->has_created, summary->has_ttl) + 1;
+
+    return summary->entries <= summary->blocks * (MS_SNAPSHOT_BLOCK_SIZE / least) &&
+           (summary->may_be_packed || summary->entries <= summary->file_size / least);
+}
+
 static int take_header(struct ms_snapshot_reader *reader, const char *header)
 {
     struct ms_snapshot_summary *summary = &reader->summary;
@@ -57,7 +66,8 @@ static int take_header(struct ms_snapshot_reader *reader, const char *header)
         ms_take_u64(header + 48) != 0 || summary->saved_at < 0 ||
         summary->file_size != reader->file.size ||
         /* Each block takes a head, so that what follows is bounded by the size of the file. */
-        summary->blocks > summary->file_size / MS_SNAPSHOT_BLOCK_HEAD_SIZE)
+        summary->blocks > summary->file_size / MS_SNAPSHOT_BLOCK_HEAD_SIZE ||
+        !may_hold_entries(summary))
         return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
     return summary->may_be_packed && !ms_packing_is_supported() ? MEMSTORE_ERR_UNSUPPORTED
                                                                 : MEMSTORE_OK;

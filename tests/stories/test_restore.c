@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a snapshot is loaded into: a store that holds something, has too little room, or is written to
  * meanwhile. */
+#include "store/snapshot/news.h"
 #include "store/store.h"
 #include "stories/snapshots.h"
 #include "support/await.h"
@@ -535,6 +536,24 @@ Test(restore, nothing_is_loaded_after_everything_was_removed)
         cr_assert_eq(memstore_size(store), KEYS);
         memstore_destroy(store);
     }
+}
+
+/* That bits are shared leaves as little out of a large file as of a small one. */
+Test(restore, what_is_newer_is_noted_by_bits_for_all_entries_of_a_file)
+{
+    static const uint64_t entries[] = {0, 1, 4096, 4097, 8388608, 8388609, 33000000};
+    memstore *store = open_manual();
+
+    for (size_t i = 0; i < TEST_COUNT_OF(entries); i++) {
+        struct ms_news *const news = ms_news_begin(store, entries[i]);
+
+        cr_assert_not_null(news);
+        const uint64_t bits = UINT64_C(1) << (64 - news->shift);
+        cr_expect_geq(bits, 16 * entries[i]);
+        cr_expect(bits <= 65536 || bits < 32 * entries[i]);
+        ms_news_end(store, news);
+    }
+    memstore_destroy(store);
 }
 
 static pid_t child;

@@ -5,10 +5,11 @@
 #include "store/store.h"
 #include "util/glob.h"
 
-/* So many bits for each entry of the file, and in all at least and at most, by their logarithm. */
+/* So many bits at least for each entry of the file, and in all at least and at most, by their logarithm: no store
+ * holds more than 2^32 entries. */
 #define BITS_PER_ENTRY 16
 #define LEAST_BITS_LOG2 16
-#define MOST_BITS_LOG2 27
+#define MOST_BITS_LOG2 36
 
 /* More different patterns than this are taken for all keys: each entry of the file is matched with each, as
  * each entry of the store has been. */

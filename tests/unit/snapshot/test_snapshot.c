@@ -244,6 +244,19 @@ Test(snapshot, a_header_that_promises_too_much_is_refused)
     }
 }
 
+/* Who opens it may ask for memory by that number. */
+Test(snapshot, more_entries_than_fit_the_blocks_or_the_file_are_refused_before_these_are_read)
+{
+    for (int packs = 0; packs <= ms_packing_is_supported(); packs++) {
+        const struct ms_snapshot_options options = {.saved_at = SAVED_AT, .packs = packs != 0};
+        const char *const path = write_file(&options, 0);
+        struct ms_snapshot_reader reader;
+
+        forge_header(path, 24, UINT64_C(1) << 32, 8);
+        expect(ms_snapshot_open(&reader, path, false), MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+    }
+}
+
 Test(snapshot, what_is_no_file_is_not_waited_for)
 {
     struct ms_snapshot_reader reader;
