@@ -338,7 +338,7 @@ class Store(_native.Handle):
         >>> store.close()
 
         The name is the function's own, made unique; what is given as ``name`` is taken as it is, so that a function in
-        a restarted program, or another one, may find the results. The function has ``cache_info()``,
+        a restarted program, or another one, may find the results. It has no colon. The function has ``cache_info()``,
         ``cache_clear()``, ``invalidate(*args)``, ``cache_key(*args)`` and ``__wrapped__``.
         """
 
