@@ -48,6 +48,15 @@ PyObject *ms_py_raise_text(int status, const char *text)
     return NULL;
 }
 
+static const char *text_of(int status)
+{
+    /* In the terms of Python, where None is a TTL and numbers that are none are refused. */
+    return status == MEMSTORE_ERR_INVALID_TTL
+               ? "a TTL is a number of seconds above 0, within ttl.min_ttl .. ttl.max_ttl; None "
+                 "stores for ever"
+               : memstore_strerror(status);
+}
+
 PyObject *ms_py_raise(int status, PyObject *key)
 {
     /* A handler of a signal has ended the call. */

@@ -231,6 +231,8 @@ int ms_py_borrow_pattern(PyObject *object, struct ms_py_bytes *out);
 int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out);
 /* Seconds as a number, a timedelta, None (never) or Ellipsis (the configured default). */
 int ms_py_ttl(PyObject *object, int64_t *ttl_ms);
+/* The same for a call that writes: a number that is no TTL becomes one that the library refuses, which counts it. */
+int ms_py_write_ttl(PyObject *object, int64_t *ttl_ms);
 /* Unix seconds as a number. */
 int ms_py_unix_time(PyObject *object, int64_t *unix_ms);
 /* An int of 64 bits, called `name` in the exception; a version of an entry. */
