@@ -373,7 +373,7 @@ class Store(_native.Handle):
         ...     store.load(path).stored, store["k"]
         (1, b'v')
         """
-        with saying_why(path, write=True):
+        with saying_why(path):
             return progress_of(self._save(path, telling(progress)))
 
     def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include <errno.h>
+
 /* int status -> exception class; the base class under 0. Set by each import of the package, and never
  * given back: other threads may be about to raise what an earlier one has. */
 static PyObject *error_classes;
@@ -70,8 +72,18 @@ PyObject *ms_py_raise(int status, PyObject *key)
     if (key != NULL && (status == MEMSTORE_ERR_KEY_NOT_FOUND || status == MEMSTORE_ERR_TTL_EXPIRED))
         PyErr_SetObject(class, key);
     else if (key != NULL)
-        PyErr_Format(class, "%s (key %.200R)", memstore_strerror(status), key);
+        PyErr_Format(class, "%s (key %.200R)", text_of(status), key);
     else
-        PyErr_SetString(class, memstore_strerror(status));
+        PyErr_SetString(class, text_of(status));
     return NULL;
+}
+
+PyObject *ms_py_raise_of_file(int status, int number)
+{
+    PyObject *const class = status == MEMSTORE_ERR_IO ? ms_py_class_of(status) : NULL;
+
+    if (class == NULL || PyErr_Occurred())
+        return ms_py_raise(status, NULL);
+    errno = number;
+    return PyErr_SetFromErrno(class);
 }

@@ -291,6 +291,8 @@ static inline int ms_py_borrow_value(PyObject *object, struct ms_py_bytes *out)
 PyObject *ms_py_raise(int status, PyObject *key);
 /* Set the exception for a status with a sentence of one's own. Returns NULL. */
 PyObject *ms_py_raise_text(int status, const char *text);
+/* As ms_py_raise() of a call that uses a file, with errno as it was after it. Returns NULL. */
+PyObject *ms_py_raise_of_file(int status, int number);
 /* Name the exception class of each status: a dict of int to class, and the base class under 0. */
 PyObject *ms_py_register_errors(PyObject *classes);
 
