@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Optional
 
 from . import __version__, commands
+from ._text import plain
 from .errors import Error
 
 
@@ -54,7 +55,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return 130  # likewise
     except (Error, MemoryError, OSError, OverflowError, ValueError) as failure:
-        print(f"memstore: {str(failure) or 'there is no memory for it'}", file=sys.stderr)
+        # It may repeat what a file or a server says.
+        print(f"memstore: {plain(str(failure)) or 'there is no memory for it'}", file=sys.stderr)
         return 1
 
 

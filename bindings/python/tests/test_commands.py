@@ -10,6 +10,7 @@ import sys
 import memstore
 import pytest
 from memstore.__main__ import main
+from memstore._text import plain
 from memstore.commands import _trace
 
 
@@ -200,3 +201,34 @@ def test_an_interrupt_is_no_complaint(run, monkeypatch):
 
     monkeypatch.setattr("memstore.commands.bench.measure", interrupted)
     assert run("bench") == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("a\x1b[31mb\x07", r"a\x1b[31mb\x07"),
+        ("a\nb\x9b\u202e", r"a\x0ab\xc2\x9b\xe2\x80\xae"),
+        ("\udcff \ud800", r"\xff \xed\xa0\x80"),
+        ("é ✓", "é ✓"),
+    ],
+)
+def test_what_controls_a_terminal_is_shown(text, shown):
+    assert plain(text) == shown
+
+
+def test_complaints_control_no_terminal(run, tmp_path):
+    hostile = tmp_path / "a\x1b]0;title\x07\x1b[31m"
+    for command in (["replay"], ["report"], ["info", "--config"], ["top", "--once"]):
+        code, _, said = run(*command, hostile)
+        assert code == 1 and not set(said) & set("\x1b\x07") and said.count("\n") == 1
+        assert command[0] == "info" or r"\x1b]0;title\x07" in said.replace(r"\\", "\\")
+    hostile.write_bytes(b"key,size\nk,\x1b[2J\n")
+    assert r"'\x1b[2J'" in run("replay", hostile)[2]
+
+
+def test_settings_control_no_terminal(run, tmp_path):
+    config = tmp_path / "store.yaml"
+    config.write_text('store_name: "red\\x9b31m é"\n', encoding="utf-8")
+    code, text, _ = run("info", "--config", config)
+    assert code == 0 and r"red\xc2\x9b31m é" in text and "\x9b" not in text
+    assert json.loads(run("info", "--config", config, "--json")[1])["settings"]["store_name"] == "red\x9b31m é"

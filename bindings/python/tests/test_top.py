@@ -199,6 +199,28 @@ class UnixServer(socketserver.UnixStreamServer):
     pass
 
 
+@contextlib.contextmanager
+def answering(directory, *pieces):
+    """A server that answers whoever asks with these bytes, as many of them as are taken."""
+
+    class Answer(socketserver.StreamRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                while self.rfile.readline() != b"\r\n":
+                    pass
+                for piece in pieces:
+                    self.wfile.write(piece)
+
+    with UnixServer(str(directory / "server"), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"unix:{directory}/server"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.parametrize("kind", ["http", "unix"])
 def test_a_server_is_asked(store, tmp_path, kind):
     handler = functools.partial(Handler, store.metrics_text)
@@ -283,6 +305,16 @@ def test_what_is_told_controls_no_terminal_and_is_no_markup():
     assert not set(text) & set("\x1b\x07\x9b")
     assert r"a\x0a\x1b[2J[red]b" in text and r"[/bold]\xc2\x9bm" in text and r"\x1bc[/x]" in text
     assert r"a\x1b]0;store\x07[b]" in text
+
+
+def test_what_a_server_says_controls_no_terminal(capsys, tmp_path):
+    lines = b"HTTP/1.1 500 \x1b[31mred\x1b]0;title\x07\r\n\r\n"
+    with answering(tmp_path, lines) as address:
+        assert main(["top", address, "--once"]) == 1
+    assert capsys.readouterr().err == f"memstore: {address}: 500 \\x1b[31mred\\x1b]0;title\\x07\n"
+    (tmp_path / "m.prom").write_bytes(b'memstore_entries{store="\x1b[31m"} 1\n')
+    assert main(["top", str(tmp_path / "m.prom"), "--once", "--store", "x"]) == 1
+    assert capsys.readouterr().err.endswith("there are: store=\\x1b[31m\n")
 
 
 def test_a_file_that_is_no_text(capsys, tmp_path):
