@@ -87,6 +87,34 @@ def test_stores_are_told_apart_by_their_labels(store, tmp_path):
         Watch(open_source(str(path)), "other").look()
 
 
+def test_a_store_without_labels_is_told_as_one():
+    watch = Watch(types.SimpleNamespace(read=lambda: (1.0, "memstore_hits_total 3\n")), "other")
+    with pytest.raises(ValueError, match="'other'; there are: one without labels$"):
+        watch.look()
+
+
+@pytest.mark.parametrize("odd", ["NaN", "+Inf", "-Inf", "1e308", "3e15", "-1e15", "1e-320"])
+def test_no_figure_is_too_odd_to_be_shown(odd):
+    """Whatever it is a figure of."""
+    kinds = "".join(f'memstore_memory_bytes{{kind="{kind}"}} 5\n' for kind in screen.KINDS)
+    names = "hits_total misses_total memory_limit_bytes memory_charged_bytes entries memory_pinned_bytes".split()
+    lines = (kinds + "".join(f"memstore_{name} 5\n" for name in names)).splitlines()
+    lines += ['memstore_operation_duration_seconds_count{operation="get"} 1', 'memstore_hot_key_share{key="k"} 0.5']
+    lines += ['memstore_operation_quantile_seconds{operation="get",q="0.5"} 1e-7', 'memstore_alert{kind="hit_rate"} 0']
+    for i, line in enumerate(lines):
+        odd_one = [*lines[:i], line.rpartition(" ")[0] + " " + odd, *lines[i + 1 :]]
+        texts = iter([(float(time), "\n".join(each) + "\n") for time, each in enumerate((lines, odd_one))])
+        watch = Watch(types.SimpleNamespace(read=functools.partial(next, texts)), "")
+        watch.look()
+        text = shown(watch.look(), 80) + screen.sparkline(watch.history)
+        assert len(text) < 10_000 and not re.search(r"\bnan\b", text)
+
+
+def test_a_store_of_which_nothing_is_a_number_is_one():
+    (now,) = parse(1.0, "memstore_entries NaN\n").values()
+    assert now.value("entries") is None and "memory" in shown(Change(None, now))
+
+
 def test_alerts_hot_keys_and_refusals_are_seen():
     values = {
         ("memstore_alert", frozenset({("kind", "hit_rate")})): 1.0,

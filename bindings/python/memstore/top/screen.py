@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._text import plain
-from .._units import count, duration, percent, size
+from .._units import count, duration, percent, share, size
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -30,7 +30,7 @@ HOT_KEYS_SHOWN = 8
 
 def sparkline(values: Sequence[float | None]) -> str:
     """Shares from 0 to 1, a bar each."""
-    return "".join(" " if value is None else BARS[min(int(value * len(BARS)), len(BARS) - 1)] for value in values)
+    return "".join(" " if value is None else BARS[min(int(share(value, 1) * len(BARS)), len(BARS) - 1)] for value in values)
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
@@ -72,7 +72,7 @@ def _memory(reading: Reading, width: int) -> RenderableType:
     kinds = {kind: value for kind, value in reading.by("memory_bytes", "kind").items() if kind in KINDS}
     bar = Text()
     for kind, value in kinds.items():
-        bar.append("█" * round(value / limit * width if limit else 0), KINDS[kind])
+        bar.append("█" * round(share(value, limit) * width), KINDS[kind])
     bar.truncate(width)
     bar.append("·" * (width - len(bar)), DIM)
     legend = Table.grid(padding=(0, 2))
