@@ -11,6 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 import types
 
 import memstore
@@ -18,7 +19,7 @@ import pytest
 from memstore import page
 from memstore.__main__ import main
 from memstore.commands.top import Watch
-from memstore.top import screen
+from memstore.top import screen, source
 from memstore.top.reading import Change, Reading, parse
 from memstore.top.source import open_source
 from rich.console import Console
@@ -228,7 +229,7 @@ class UnixServer(socketserver.UnixStreamServer):
 
 
 @contextlib.contextmanager
-def answering(directory, *pieces):
+def answering(directory, pieces):
     """A server that answers whoever asks with these bytes, as many of them as are taken."""
 
     class Answer(socketserver.StreamRequestHandler):
@@ -337,12 +338,55 @@ def test_what_is_told_controls_no_terminal_and_is_no_markup():
 
 def test_what_a_server_says_controls_no_terminal(capsys, tmp_path):
     lines = b"HTTP/1.1 500 \x1b[31mred\x1b]0;title\x07\r\n\r\n"
-    with answering(tmp_path, lines) as address:
+    with answering(tmp_path, [lines]) as address:
         assert main(["top", address, "--once"]) == 1
     assert capsys.readouterr().err == f"memstore: {address}: 500 \\x1b[31mred\\x1b]0;title\\x07\n"
     (tmp_path / "m.prom").write_bytes(b'memstore_entries{store="\x1b[31m"} 1\n')
     assert main(["top", str(tmp_path / "m.prom"), "--once", "--store", "x"]) == 1
     assert capsys.readouterr().err.endswith("there are: store=\\x1b[31m\n")
+
+
+def test_an_answer_without_an_end_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST", 10_000)
+    with (
+        answering(tmp_path, [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"memstore_hits_total 1\n"] * 1000) as address,
+        pytest.raises(OSError, match="more than 10000 bytes"),
+    ):
+        open_source(address).read()
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_takes_too_long_ends(tmp_path, monkeypatch, beginning):
+    monkeypatch.setattr(source, "TIMEOUT", 0.3)
+
+    def slowly():
+        yield beginning
+        for _ in range(600):
+            time.sleep(0.1)
+            yield b"X"
+
+    with answering(tmp_path, slowly()) as address, pytest.raises(OSError, match="timed out"):
+        open_source(address).read()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nmetrics and more",
+        b"HTTP/1.1 200 OK\r\n\r\nmetrics",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmet\r\n4\r\nrics\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_is_read_to_its_end(tmp_path, answer):
+    with answering(tmp_path, [answer]) as address:
+        assert open_source(address).read()[1] == "metrics"
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 99", b"Transfer-Encoding: chunked"])
+def test_an_answer_that_is_cut_off_is_none(tmp_path, head):
+    answer = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n63\r\nmetrics"
+    with answering(tmp_path, [answer]) as address, pytest.raises(OSError, match="IncompleteRead"):
+        open_source(address).read()
 
 
 def test_a_file_that_is_no_text(capsys, tmp_path):
