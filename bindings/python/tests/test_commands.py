@@ -2,6 +2,7 @@
 """``python -m memstore``."""
 
 import json
+import os
 import re
 import struct
 import subprocess
@@ -49,6 +50,34 @@ def test_help_names_the_commands(run, capsys):
         run("--help")
     text = capsys.readouterr().out
     assert all(name in text for name in ("info", "bench", "replay"))
+
+
+@pytest.mark.parametrize("command", [[], ["bench"], ["info"], ["replay"], ["report"], ["top"]])
+def test_help_without_docstrings(command):
+    result = subprocess.run(
+        [sys.executable, "-OO", "-m", "memstore", *command, "--help"], capture_output=True, text=True, timeout=300
+    )
+    assert (result.returncode, result.stderr) == (0, "") and "usage: python -m memstore" in result.stdout
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_streams_that_have_not_every_character(tmp_path, encoding):
+    config = tmp_path / "store.yaml"
+    config.write_text("store_name: 日本\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    for command, wanted in (
+        (["info", "--config", config], b"store_name "),
+        (["top", "--once", "--interval", "0.01", tmp_path / "m.prom"], b"hit ratio"),
+    ):
+        (tmp_path / "m.prom").write_text('memstore_hits_total{store="日本"} 3\n', encoding="utf-8")
+        result = subprocess.run(
+            [sys.executable, "-m", "memstore", *command], capture_output=True, env=environment, timeout=300
+        )
+        assert (result.returncode, result.stderr) == (0, b"") and wanted in result.stdout and b"??" in result.stdout
+    result = subprocess.run(
+        [sys.executable, "-m", "memstore", "replay", tmp_path / "日本"], capture_output=True, env=environment, timeout=300
+    )
+    assert result.returncode == 1 and rb"\u65e5\u672c" in result.stderr
 
 
 def test_info(run, tmp_path):
