@@ -269,6 +269,8 @@ def test_the_command_writes_a_page(used, tmp_path, capsys):
         ('{"advice": [], "curve": [], "hot_keys": [], "sizes": [{"below": "x", "count": {}}]}', None),
         ('{"advice": [], "curve": [], "hot_keys": [], "settings": 3}', None),
         (figures(sizes=[{"below": 1e-300, "count": 1}, {"below": 1e300, "count": 1}]), None),
+        ("[" * 100_000, None),
+        ('{"advice": ' + '{"a": ' * 100_000, None),
         (figures(), "nothing"),
         ('{"advice": [], "curve": [], "hot_keys": [], "settings": 3}', "memstore_entries 1\n"),
         ("\ud800", None),
