@@ -136,6 +136,11 @@ def test_replay_of_the_standard_input():
         (b"a\nb 5\nc 6 7.5\n", [("a", 300, None), ("b", 5, None), ("c", 6, 7.5)]),
         (b"key,size,ttl\n\"x, y\",5,\r\nz,,60\n", [("x, y", 5, None), ("z", 300, 60.0)]),
         (b"ttl\tkey\n5\tab\n# no request\n\n6\tcd", [("ab", 300, 5.0), ("cd", 300, 6.0)]),
+        (b"\xef\xbb\xbfsize,key\n5,ab\n", [("ab", 5, None)]),
+        (b"\xef\xbb\xbfa", [("a", 300, None)]),
+        (b"a\x0b\x0c\x1cb,5\n", [("a\x0b\x0c\x1cb", 5, None)]),
+        ("a\x85\u2028b,5\nc\u2028d,6\n".encode(), [("a\x85\u2028b", 5, None), ("c\u2028d", 6, None)]),
+        (b"a 5\rb 6\r\nc 7\rdefghijk 8\r\rl", [("a", 5, None), ("b", 6, None), ("c", 7, None), ("defghijk", 8, None), ("l", 300, None)]),
         (b"", []),
         (mstrace((255, 7)), [("ff", 7, None)]),
         (mstrace((16, 7), sizes=False), [("10", 300, None)]),
@@ -152,6 +157,9 @@ def test_traces(tmp_path, content, requests):
     [
         (b"a\nb five\n", ":2: invalid literal"),
         (b"a\nb -5\n", ":2: a value has no size of -5"),
+        (b"a\nb 99999999999999999999\n", ":2: a value has no size of 99999999999999999999"),
+        (b"a\nb 5 1e300\n", ":2: a TTL is a number of seconds, not 1e300"),
+        (b"a\rb five", ":2: invalid literal"),
         (b"size,key\n5,\n", ":2: there is no key"),
         (mstrace((1, 1))[:-1], "ends within record 0"),
         (mstrace((1, 1))[:-12], "promises 1 records, 0 follow"),
@@ -164,6 +172,15 @@ def test_traces_that_are_wrong(run, tmp_path, content, complaint):
     trace.write_bytes(content)
     code, _, said = run("replay", trace)
     assert code == 1 and complaint in said
+
+
+def test_requests_before_the_place_where_a_trace_is_cut_off(run, tmp_path):
+    trace = tmp_path / "trace"
+    trace.write_bytes(mstrace((1, 100), (2, 100), (3, 100))[:-1])
+    code, text, _ = run("replay", trace, "--requests", 2, "--json")
+    assert code == 0 and json.loads(text)[0]["requests"] == 2
+    code, _, said = run("replay", trace, "--requests", 3)
+    assert code == 1 and "ends within record 2" in said
 
 
 def test_what_cannot_be_done_is_a_sentence(run, tmp_path):
@@ -193,6 +210,9 @@ def test_numbers_that_are_none(run, tmp_path):
     path = tmp_path / "trace"
     path.write_text("a\n")
     assert run("replay", path, "--requests", -1)[::2] == (1, "memstore: --requests: -1 is negative\n")
+    assert run("replay", path, "--size", -1)[::2] == (1, "memstore: --size: from 0 to 4294967295, not -1\n")
+    assert run("replay", path, "--size", 1 << 32)[::2] == (1, "memstore: --size: from 0 to 4294967295, not 4294967296\n")
+    assert run("replay", path, "--requests", 10**20)[0] == 0
     assert run("top", path, "--interval", "nan")[::2] == (1, "memstore: --interval: a time above 0\n")
 
 
