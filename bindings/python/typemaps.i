@@ -125,7 +125,7 @@
 }
 
 %typemap(in) int64_t ttl_ms {
-    if (ms_py_ttl($input, &$1) != 0)
+    if (ms_py_write_ttl($input, &$1) != 0)
         SWIG_fail;
 }
 

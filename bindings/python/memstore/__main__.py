@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import pkgutil
 import sys
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Optional
 
 from . import __version__, commands
+from ._text import plain
 from .errors import Error
 
 
@@ -29,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         lines = (module.__doc__ or "").splitlines()
         command = subparsers.add_parser(
             module.__name__.rpartition(".")[2],
-            help=lines[0],
+            help=lines[0] if lines else None,  # python -OO has none
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -44,6 +46,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         if sys.stdout is None:
             raise ValueError("the standard output is closed")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # not every terminal has every character
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -54,7 +58,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return 130  # likewise
     except (Error, MemoryError, OSError, OverflowError, ValueError) as failure:
-        print(f"memstore: {str(failure) or 'there is no memory for it'}", file=sys.stderr)
+        # It may repeat what a file or a server says.
+        print(f"memstore: {plain(str(failure)) or 'there is no memory for it'}", file=sys.stderr)
         return 1
 
 

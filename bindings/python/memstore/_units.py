@@ -41,3 +41,10 @@ def duration(seconds: Optional[float]) -> str:
 def percent(share: Optional[float]) -> str:
     """A share of one."""
     return "-" if share is None else f"{share * 100:.2f} %"
+
+
+def share(part: float, whole: float) -> float:
+    """How much of a whole a part is, from 0 to 1 whatever the figures are, as what is drawn needs it."""
+    ratio = part / whole if whole else 0.0
+    # Also false where it is no number.
+    return min(ratio, 1.0) if ratio > 0 else 0.0

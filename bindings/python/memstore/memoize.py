@@ -20,7 +20,7 @@ from ._fork import after_fork
 from ._patterns import starting_with
 from ._types import TTL, Buffer
 from .codec import Codec, encode_key
-from .errors import NO_ROOM, CacheClosed, LoaderFailed
+from .errors import NO_ROOM, CacheClosed, InvalidArgument, LoaderFailed
 from .tags import TagsOf, tags_of, versions
 
 if TYPE_CHECKING:
@@ -95,13 +95,16 @@ def _plain_start(name: str) -> bytes:
 
 def _plain_key(name: str, key: Hashable) -> bytes:
     if isinstance(key, str):
-        return f"{name}:{key}".encode()
-    if isinstance(key, (bytes, memoryview)):
-        return b"%b:%b" % (name.encode(), bytes(key))
+        key = key.encode()
+    elif isinstance(key, memoryview):
+        key = bytes(key)
+    if isinstance(key, bytes) and not key.startswith(b"\0"):
+        return b"%b:%b" % (name.encode(), key)
     return b"%b:\0%b" % (name.encode(), encode_key(key))
 
 
-#: In a Store: the name, a colon, and the key: as it is when it is text or bytes.
+#: In a Store: the name, in which there is no colon, a colon, and the key: as it is when it is text or bytes that do not begin
+#: with the zero that marks the others.
 PLAIN = Naming(_plain_start, _plain_key, lambda key, versions: key + versions)
 #: In a Cache: the pair (name, key), with tags (name, key, versions), which is a key like others of it. What is written of a
 #: tuple begins its longer ones.
@@ -321,7 +324,7 @@ def _is_coroutine_function(function: Callable[..., Any]) -> bool:
 
 def _name_of(function: Callable[..., Any]) -> str:
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', None) or ''}.{name}"
+    return f"{getattr(function, '__module__', None) or ''}.{name}".replace(":", ".")
 
 
 _naming_lock = threading.Lock()
@@ -366,6 +369,8 @@ def memoized(
         raise TypeError(f"memoize() is for functions, not for {function!r}; its options are keyword arguments")
     if name is not None and not isinstance(name, str):
         raise TypeError(f"the name of a memoized function is a str, not {name!r}")
+    if naming is PLAIN and name is not None and ":" in name:
+        raise InvalidArgument(f"the name of a memoized function has no colon, which ends it in the keys of a store: {name!r}")
     if key is not None and not callable(key):
         raise TypeError(f"key is a function of a call's arguments, not {key!r}")
     memo = _Memo(store, function, name or store._names.unique(_name_of(function)), naming, codec, ttl, key, tags)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -58,30 +57,17 @@ class SnapshotInfo(NamedTuple):
     bytes: int
 
 
-def _error_of(path: Path, write: bool) -> Optional[int]:
-    """What the system has against a file that could not be used: its number of the error, if that can be found."""
-    try:
-        if os.path.isdir(path):
-            return errno.EISDIR
-        wanted = (os.path.dirname(path) or os.curdir) if write else path
-        os.stat(wanted)
-        return None if os.access(wanted, os.W_OK if write else os.R_OK) else errno.EACCES
-    except OSError as failure:
-        return failure.errno
-
-
 @contextlib.contextmanager
-def saying_why(path: Path, *, write: bool = False) -> Iterator[None]:
-    """Has IOFailed name the file, and the reason where it can be found."""
+def saying_why(path: Path) -> Iterator[None]:
+    """Has IOFailed name the file, beside the reason."""
     if not os.fspath(path):
         raise InvalidArgument("a path is not empty")
     try:
         yield
-    except IOFailed:
-        number = _error_of(path, write)
-        if number is None:
+    except IOFailed as failure:
+        if failure.errno is None or failure.filename is not None:  # a function's that is told the progress
             raise
-        raise IOFailed(number, os.strerror(number), os.fspath(path)) from None
+        raise IOFailed(failure.errno, failure.strerror, os.fspath(path)) from None
 
 
 def progress_of(fields: tuple[int, ...]) -> Progress:

@@ -338,7 +338,7 @@ class Store(_native.Handle):
         >>> store.close()
 
         The name is the function's own, made unique; what is given as ``name`` is taken as it is, so that a function in
-        a restarted program, or another one, may find the results. The function has ``cache_info()``,
+        a restarted program, or another one, may find the results. It has no colon. The function has ``cache_info()``,
         ``cache_clear()``, ``invalidate(*args)``, ``cache_key(*args)`` and ``__wrapped__``.
         """
 
@@ -373,7 +373,7 @@ class Store(_native.Handle):
         ...     store.load(path).stored, store["k"]
         (1, b'v')
         """
-        with saying_why(path, write=True):
+        with saying_why(path):
             return progress_of(self._save(path, telling(progress)))
 
     def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:

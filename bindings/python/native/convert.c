@@ -151,21 +151,6 @@ int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out)
     return borrow_text_or_buffer(object, out, "a YAML text is a str or a bytes-like object");
 }
 
-/* Seconds to milliseconds, to the nearest; -1 with InvalidTTL if that is no int64_t. */
-static int milliseconds(double seconds, int64_t *out)
-{
-    const double ms = nearbyint(seconds * 1000.0);
-
-    /* The comparison is false for NaN too. */
-    if (!(ms >= -0x1p63 && ms < 0x1p63)) {
-        ms_py_raise_text(MEMSTORE_ERR_INVALID_TTL,
-                         "a time is a finite number of seconds within 292 million years");
-        return -1;
-    }
-    *out = (int64_t)ms;
-    return 0;
-}
-
 static int seconds_of(PyObject *object, double *seconds, const char *wanted)
 {
     PyObject *number = object;
@@ -196,7 +181,10 @@ static int seconds_of(PyObject *object, double *seconds, const char *wanted)
     return wrong_type(object, wanted);
 }
 
-int ms_py_ttl(PyObject *object, int64_t *ttl_ms)
+/* No TTL of the library's: 0 and -1 mean "never" and "default" to it; here those are None and Ellipsis. */
+enum { REFUSED_TTL = -2 };
+
+int ms_py_write_ttl(PyObject *object, int64_t *ttl_ms)
 {
     double seconds;
 
@@ -208,17 +196,39 @@ int ms_py_ttl(PyObject *object, int64_t *ttl_ms)
         *ttl_ms = MEMSTORE_TTL_NONE;
         return 0;
     }
-    if (seconds_of(object, &seconds, "a TTL is a number of seconds, a timedelta or None") != 0 ||
-        milliseconds(seconds, ttl_ms) != 0)
+    if (seconds_of(object, &seconds, "a TTL is a number of seconds, a timedelta or None") != 0)
         return -1;
-    /* 0 and -1 mean "never" and "default" to the library; here those are None and Ellipsis. */
-    if (!(seconds > 0)) {
+    const double ms = nearbyint(seconds * 1000.0);
+    /* The comparisons are false for NaN too. */
+    if (!(seconds > 0 && ms < 0x1p63))
+        *ttl_ms = REFUSED_TTL;
+    else
+        *ttl_ms = ms < 1 ? 1 : (int64_t)ms;
+    return 0;
+}
+
+int ms_py_ttl(PyObject *object, int64_t *ttl_ms)
+{
+    if (ms_py_write_ttl(object, ttl_ms) != 0)
+        return -1;
+    if (*ttl_ms != REFUSED_TTL)
+        return 0;
+    ms_py_raise(MEMSTORE_ERR_INVALID_TTL, NULL);
+    return -1;
+}
+
+/* Seconds to milliseconds, to the nearest; -1 with InvalidTTL if that is no int64_t. */
+static int milliseconds(double seconds, int64_t *out)
+{
+    const double ms = nearbyint(seconds * 1000.0);
+
+    /* The comparison is false for NaN too. */
+    if (!(ms >= -0x1p63 && ms < 0x1p63)) {
         ms_py_raise_text(MEMSTORE_ERR_INVALID_TTL,
-                         "a TTL is longer than 0 seconds; None stores for ever");
+                         "a time is a finite number of seconds within 292 million years");
         return -1;
     }
-    if (*ttl_ms == 0)
-        *ttl_ms = 1;
+    *out = (int64_t)ms;
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include <errno.h>
+
 /* int status -> exception class; the base class under 0. Set by each import of the package, and never
  * given back: other threads may be about to raise what an earlier one has. */
 static PyObject *error_classes;
@@ -48,6 +50,15 @@ PyObject *ms_py_raise_text(int status, const char *text)
     return NULL;
 }
 
+static const char *text_of(int status)
+{
+    /* In the terms of Python, where None is a TTL and numbers that are none are refused. */
+    return status == MEMSTORE_ERR_INVALID_TTL
+               ? "a TTL is a number of seconds above 0, within ttl.min_ttl .. ttl.max_ttl; None "
+                 "stores for ever"
+               : memstore_strerror(status);
+}
+
 PyObject *ms_py_raise(int status, PyObject *key)
 {
     /* A handler of a signal has ended the call. */
@@ -61,8 +72,18 @@ PyObject *ms_py_raise(int status, PyObject *key)
     if (key != NULL && (status == MEMSTORE_ERR_KEY_NOT_FOUND || status == MEMSTORE_ERR_TTL_EXPIRED))
         PyErr_SetObject(class, key);
     else if (key != NULL)
-        PyErr_Format(class, "%s (key %.200R)", memstore_strerror(status), key);
+        PyErr_Format(class, "%s (key %.200R)", text_of(status), key);
     else
-        PyErr_SetString(class, memstore_strerror(status));
+        PyErr_SetString(class, text_of(status));
     return NULL;
+}
+
+PyObject *ms_py_raise_of_file(int status, int number)
+{
+    PyObject *const class = status == MEMSTORE_ERR_IO ? ms_py_class_of(status) : NULL;
+
+    if (class == NULL || PyErr_Occurred())
+        return ms_py_raise(status, NULL);
+    errno = number;
+    return PyErr_SetFromErrno(class);
 }

@@ -259,7 +259,7 @@ static int store_value(PyObject *self, PyObject *key, PyObject *value, PyObject 
     int64_t ttl_ms = MEMSTORE_TTL_DEFAULT;
     int status;
 
-    if ((ttl != NULL && ms_py_ttl(ttl, &ttl_ms) != 0) || ms_py_borrow_key(key, &name) != 0)
+    if ((ttl != NULL && ms_py_write_ttl(ttl, &ttl_ms) != 0) || ms_py_borrow_key(key, &name) != 0)
         return -1;
     if (ms_py_borrow_value(value, &bytes) != 0) {
         ms_py_bytes_release(&name);

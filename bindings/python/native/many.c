@@ -187,7 +187,7 @@ PyObject *ms_py_set_many(PyObject *self, PyObject *const *args, Py_ssize_t count
 
     if (store == NULL ||
         ms_py_arguments("set_many", args, count, kwnames, names, 1, 3, given) != 0 ||
-        ms_py_ttl(given[1], &ttl_ms) != 0)
+        ms_py_write_ttl(given[1], &ttl_ms) != 0)
         return NULL;
     if (given[2] == Py_None)
         given[2] = NULL;

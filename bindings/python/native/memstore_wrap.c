@@ -4954,7 +4954,7 @@ SWIGINTERN PyObject *_wrap_add(PyObject *self, PyObject *args) {
     arg5 = bytes4.size;
   }
   {
-    if (ms_py_ttl(swig_obj[3], &arg6) != 0)
+    if (ms_py_write_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
   {
@@ -5031,7 +5031,7 @@ SWIGINTERN PyObject *_wrap_replace(PyObject *self, PyObject *args) {
     arg5 = bytes4.size;
   }
   {
-    if (ms_py_ttl(swig_obj[3], &arg6) != 0)
+    if (ms_py_write_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
   {
@@ -5109,7 +5109,7 @@ SWIGINTERN PyObject *_wrap_compare_and_set(PyObject *self, PyObject *args) {
     arg5 = bytes4.size;
   }
   {
-    if (ms_py_ttl(swig_obj[3], &arg6) != 0)
+    if (ms_py_write_ttl(swig_obj[3], &arg6) != 0)
     SWIG_fail;
   }
   {
@@ -5194,7 +5194,7 @@ SWIGINTERN PyObject *_wrap_increment(PyObject *self, PyObject *args) {
     SWIG_fail;
   }
   {
-    if (ms_py_ttl(swig_obj[4], &arg6) != 0)
+    if (ms_py_write_ttl(swig_obj[4], &arg6) != 0)
     SWIG_fail;
   }
   {
@@ -5438,7 +5438,7 @@ SWIGINTERN PyObject *_wrap_update_ttl(PyObject *self, PyObject *args) {
     arg3 = bytes2.size;
   }
   {
-    if (ms_py_ttl(swig_obj[2], &arg4) != 0)
+    if (ms_py_write_ttl(swig_obj[2], &arg4) != 0)
     SWIG_fail;
   }
   {

@@ -231,6 +231,8 @@ int ms_py_borrow_pattern(PyObject *object, struct ms_py_bytes *out);
 int ms_py_borrow_yaml(PyObject *object, struct ms_py_bytes *out);
 /* Seconds as a number, a timedelta, None (never) or Ellipsis (the configured default). */
 int ms_py_ttl(PyObject *object, int64_t *ttl_ms);
+/* The same for a call that writes: a number that is no TTL becomes one that the library refuses, which counts it. */
+int ms_py_write_ttl(PyObject *object, int64_t *ttl_ms);
 /* Unix seconds as a number. */
 int ms_py_unix_time(PyObject *object, int64_t *unix_ms);
 /* An int of 64 bits, called `name` in the exception; a version of an entry. */
@@ -289,6 +291,8 @@ static inline int ms_py_borrow_value(PyObject *object, struct ms_py_bytes *out)
 PyObject *ms_py_raise(int status, PyObject *key);
 /* Set the exception for a status with a sentence of one's own. Returns NULL. */
 PyObject *ms_py_raise_text(int status, const char *text);
+/* As ms_py_raise() of a call that uses a file, with errno as it was after it. Returns NULL. */
+PyObject *ms_py_raise_of_file(int status, int number);
 /* Name the exception class of each status: a dict of int to class, and the base class under 0. */
 PyObject *ms_py_register_errors(PyObject *classes);
 

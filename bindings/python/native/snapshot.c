@@ -2,6 +2,7 @@
 /* Saving, loading and warming: calls that take long and tell how far they have come. */
 #include "native.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ struct telling {
     struct telling *next;
     memstore_progress last;
     int64_t looked_ms;  /* when it was asked for signals */
+    int number;         /* errno after the call */
     bool ends;          /* something was raised that ends the call */
     PyObject *error[3]; /* what was raised first, or an interrupt: type, value, traceback */
 };
@@ -162,6 +164,7 @@ static void begin_call(struct telling *telling)
 
 static void end_call(struct telling *telling)
 {
+    telling->number = errno;
     ms_py_come_back(&telling->away);
     ms_py_calling_ends(telling->handle);
 }
@@ -169,8 +172,10 @@ static void end_call(struct telling *telling)
 /* What the call returns: how far it came, or the exception. */
 static PyObject *result_of(struct telling *telling, int status)
 {
+    if (telling->error[0] == NULL && status == MEMSTORE_OK)
+        return tuple_of(&telling->last);
     if (telling->error[0] == NULL)
-        return status == MEMSTORE_OK ? tuple_of(&telling->last) : ms_py_raise(status, NULL);
+        return ms_py_raise_of_file(status, telling->number);
     PyErr_Restore(telling->error[0], telling->error[1], telling->error[2]);
     return NULL;
 }
@@ -224,16 +229,17 @@ PyObject *ms_py_snapshot_info(PyObject *self, PyObject *path)
 {
     memstore_snapshot_info info = {.struct_size = sizeof(info)};
     PyObject *encoded;
-    int status;
+    int status, number;
 
     (void)self;
     if (!PyUnicode_FSConverter(path, &encoded))
         return NULL;
     const char *const text = PyBytes_AsString(encoded);
     Py_BEGIN_ALLOW_THREADS status = memstore_read_snapshot_info(text, &info);
+    number = errno;
     Py_END_ALLOW_THREADS Py_DECREF(encoded);
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_UNSUPPORTED)
-        return ms_py_raise(status, NULL);
+        return ms_py_raise_of_file(status, number);
     return Py_BuildValue("(IILKK)", info.version, info.compressed, (long long)info.saved_at_ms,
                          info.entries, info.bytes);
 }

@@ -183,13 +183,38 @@ def test_a_name_that_begins_like_another_is_not_cleared_with_it(keeper):
     assert [f.cache_info().currsize for f in (first, second, third)] == [0, 1, 1]
 
 
+def test_a_name_and_a_key_are_not_taken_for_those_of_another_function(store, cache):
+    def same(n):
+        return n
+
+    with pytest.raises(memstore.InvalidArgument, match="'user:profile'"):
+        store.memoize(name="user:profile")(same)
+    assert cache.memoize(name="user:profile")(same)(1) == 1
+    same.__qualname__ = "a:b"
+    parameters = store.memoize(same).cache_parameters()
+    assert ":" not in parameters["name"] and parameters["name"].endswith(".a.b")
+
+
+@pytest.mark.parametrize("text", ["\0i5", b"\0i5", memoryview(b"\0i5")])
+def test_texts_are_not_taken_for_what_stands_for_other_keys(store, text):
+    memoized = store.memoize(key=lambda n: n)(type)
+    assert memoized(text) is type(text) and memoized(5) is int
+
+
+def test_texts_and_bytes_are_one_key(store):
+    memoized = store.memoize(key=lambda n: n)(len)
+    for text in ("k", "\0k"):
+        keys = {memoized.cache_key(key) for key in (text, text.encode(), memoryview(text.encode()))}
+        assert len(keys) == 1
+
+
 def test_keys_of_ones_own(store, cache):
     rights, calls = counted(lambda user, *, session=None: user["id"])
     memoized = store.memoize(key=lambda user, **_: f"user/{user['id']}", name="rights")(rights)
     assert memoized({"id": 42}, session=1) == memoized({"id": 42}, session=2) == 42
     assert len(calls) == 1 and memoized.cache_key({"id": 42}) == b"rights:user/42"
     assert store.delete("rights:user/42") and memoized({"id": 42}) == 42
-    assert store.memoize(key=lambda n: b"\0\xff", name="n")(lambda n: n).cache_key(1) == b"n:\0\xff"
+    assert store.memoize(key=lambda n: b"\xff\0", name="n")(lambda n: n).cache_key(1) == b"n:\xff\0"
     pairs = store.memoize(key=lambda n: (n, 1))(lambda n: n)
     assert pairs(1) == 1 and pairs(2) == 2
 

@@ -230,6 +230,21 @@ def test_metrics_are_read_in_both_forms():
         parse("# EOF\n")
 
 
+def test_a_store_without_labels_is_told_as_one():
+    with pytest.raises(ValueError, match="'y'; there are: one without labels; store=z$"):
+        parse('memstore_entries 1\nmemstore_entries{store="z"} 1\n', "y")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "+Inf", "-Inf", "1e308", "1e400", "3e15", "-5"])
+def test_no_figure_is_too_odd_for_the_page(used, odd):
+    report = memstore.Report.from_json(figures())
+    lines = [line for line in used[1].splitlines() if re.match(r'memstore_memory_(bytes|limit)|.*operation="get"', line)]
+    for i, line in enumerate(lines):
+        odd_one = [*lines[:i], line.rpartition(" ")[0] + " " + odd, *lines[i + 1 :]]
+        page = report.to_html(metrics="\n".join(odd_one))
+        assert not re.search(r'="[^"]*\b(nan|inf)\b|(width|height)="-|\bnan\b', page), line
+
+
 # ---- The command ----
 
 
@@ -254,6 +269,8 @@ def test_the_command_writes_a_page(used, tmp_path, capsys):
         ('{"advice": [], "curve": [], "hot_keys": [], "sizes": [{"below": "x", "count": {}}]}', None),
         ('{"advice": [], "curve": [], "hot_keys": [], "settings": 3}', None),
         (figures(sizes=[{"below": 1e-300, "count": 1}, {"below": 1e300, "count": 1}]), None),
+        ("[" * 100_000, None),
+        ('{"advice": ' + '{"a": ' * 100_000, None),
         (figures(), "nothing"),
         ('{"advice": [], "curve": [], "hot_keys": [], "settings": 3}', "memstore_entries 1\n"),
         ("\ud800", None),

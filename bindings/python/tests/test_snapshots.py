@@ -317,6 +317,41 @@ def test_a_file_that_cannot_be_used_is_told_with_the_reason(tmp_path):
             assert (caught.value.errno, caught.value.filename) == (number, os.fspath(path))
 
 
+def test_a_file_that_cannot_be_written_to_its_end_is_told_with_the_reason(path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with memstore.Store(memory_limit="16MB") as store:
+        fill(store, 1000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            with pytest.raises(memstore.IOFailed, match=os.strerror(errno.EFBIG)) as caught:
+                store.save(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, os.fspath(path))
+
+
+def test_a_file_of_another_kind_is_told_with_the_reason():
+    with memstore.Store(memory_limit="16MB") as store:
+        for call in (store.load, store.snapshot_info):
+            with pytest.raises(memstore.IOFailed, match=os.devnull) as caught:
+                call(os.devnull)
+            assert caught.value.errno == errno.EINVAL
+
+
+def test_what_a_function_raises_that_is_told_the_progress_is_raised(path):
+    with memstore.Store(memory_limit="16MB") as store:
+        fill(store, 10)
+        for failure in (memstore.IOFailed("mine"), memstore.IOFailed(5, "mine", "other")):
+
+            def fail(progress, failure=failure):
+                raise failure
+
+            with pytest.raises(memstore.IOFailed, match="mine") as caught:
+                store.save(path, fail)
+            assert caught.value is failure
+
+
 def test_who_is_told_the_progress_cannot_close_the_store(path):
     """It would wait for itself."""
     with memstore.Store(memory_limit="16MB") as store:

@@ -11,6 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 import types
 
 import memstore
@@ -18,7 +19,7 @@ import pytest
 from memstore import page
 from memstore.__main__ import main
 from memstore.commands.top import Watch
-from memstore.top import screen
+from memstore.top import screen, source
 from memstore.top.reading import Change, Reading, parse
 from memstore.top.source import open_source
 from rich.console import Console
@@ -85,6 +86,34 @@ def test_stores_are_told_apart_by_their_labels(store, tmp_path):
     assert Watch(open_source(str(path)), "").look().count("hits") == 3
     with pytest.raises(ValueError, match="'other'.*store=blocks; store=state"):
         Watch(open_source(str(path)), "other").look()
+
+
+def test_a_store_without_labels_is_told_as_one():
+    watch = Watch(types.SimpleNamespace(read=lambda: (1.0, "memstore_hits_total 3\n")), "other")
+    with pytest.raises(ValueError, match="'other'; there are: one without labels$"):
+        watch.look()
+
+
+@pytest.mark.parametrize("odd", ["NaN", "+Inf", "-Inf", "1e308", "3e15", "-1e15", "1e-320"])
+def test_no_figure_is_too_odd_to_be_shown(odd):
+    """Whatever it is a figure of."""
+    kinds = "".join(f'memstore_memory_bytes{{kind="{kind}"}} 5\n' for kind in screen.KINDS)
+    names = "hits_total misses_total memory_limit_bytes memory_charged_bytes entries memory_pinned_bytes".split()
+    lines = (kinds + "".join(f"memstore_{name} 5\n" for name in names)).splitlines()
+    lines += ['memstore_operation_duration_seconds_count{operation="get"} 1', 'memstore_hot_key_share{key="k"} 0.5']
+    lines += ['memstore_operation_quantile_seconds{operation="get",q="0.5"} 1e-7', 'memstore_alert{kind="hit_rate"} 0']
+    for i, line in enumerate(lines):
+        odd_one = [*lines[:i], line.rpartition(" ")[0] + " " + odd, *lines[i + 1 :]]
+        texts = iter([(float(time), "\n".join(each) + "\n") for time, each in enumerate((lines, odd_one))])
+        watch = Watch(types.SimpleNamespace(read=functools.partial(next, texts)), "")
+        watch.look()
+        text = shown(watch.look(), 80) + screen.sparkline(watch.history)
+        assert len(text) < 10_000 and not re.search(r"\bnan\b", text)
+
+
+def test_a_store_of_which_nothing_is_a_number_is_one():
+    (now,) = parse(1.0, "memstore_entries NaN\n").values()
+    assert now.value("entries") is None and "memory" in shown(Change(None, now))
 
 
 def test_alerts_hot_keys_and_refusals_are_seen():
@@ -199,6 +228,28 @@ class UnixServer(socketserver.UnixStreamServer):
     pass
 
 
+@contextlib.contextmanager
+def answering(directory, pieces):
+    """A server that answers whoever asks with these bytes, as many of them as are taken."""
+
+    class Answer(socketserver.StreamRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                while self.rfile.readline() != b"\r\n":
+                    pass
+                for piece in pieces:
+                    self.wfile.write(piece)
+
+    with UnixServer(str(directory / "server"), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"unix:{directory}/server"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.parametrize("kind", ["http", "unix"])
 def test_a_server_is_asked(store, tmp_path, kind):
     handler = functools.partial(Handler, store.metrics_text)
@@ -283,6 +334,59 @@ def test_what_is_told_controls_no_terminal_and_is_no_markup():
     assert not set(text) & set("\x1b\x07\x9b")
     assert r"a\x0a\x1b[2J[red]b" in text and r"[/bold]\xc2\x9bm" in text and r"\x1bc[/x]" in text
     assert r"a\x1b]0;store\x07[b]" in text
+
+
+def test_what_a_server_says_controls_no_terminal(capsys, tmp_path):
+    lines = b"HTTP/1.1 500 \x1b[31mred\x1b]0;title\x07\r\n\r\n"
+    with answering(tmp_path, [lines]) as address:
+        assert main(["top", address, "--once"]) == 1
+    assert capsys.readouterr().err == f"memstore: {address}: 500 \\x1b[31mred\\x1b]0;title\\x07\n"
+    (tmp_path / "m.prom").write_bytes(b'memstore_entries{store="\x1b[31m"} 1\n')
+    assert main(["top", str(tmp_path / "m.prom"), "--once", "--store", "x"]) == 1
+    assert capsys.readouterr().err.endswith("there are: store=\\x1b[31m\n")
+
+
+def test_an_answer_without_an_end_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST", 10_000)
+    with (
+        answering(tmp_path, [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"memstore_hits_total 1\n"] * 1000) as address,
+        pytest.raises(OSError, match="more than 10000 bytes"),
+    ):
+        open_source(address).read()
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_takes_too_long_ends(tmp_path, monkeypatch, beginning):
+    monkeypatch.setattr(source, "TIMEOUT", 0.3)
+
+    def slowly():
+        yield beginning
+        for _ in range(600):
+            time.sleep(0.1)
+            yield b"X"
+
+    with answering(tmp_path, slowly()) as address, pytest.raises(OSError, match="timed out"):
+        open_source(address).read()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nmetrics and more",
+        b"HTTP/1.1 200 OK\r\n\r\nmetrics",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmet\r\n4\r\nrics\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_is_read_to_its_end(tmp_path, answer):
+    with answering(tmp_path, [answer]) as address:
+        assert open_source(address).read()[1] == "metrics"
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 99", b"Transfer-Encoding: chunked"])
+def test_an_answer_that_is_cut_off_is_none(tmp_path, head):
+    answer = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n63\r\nmetrics"
+    with answering(tmp_path, [answer]) as address, pytest.raises(OSError, match="IncompleteRead"):
+        open_source(address).read()
 
 
 def test_a_file_that_is_no_text(capsys, tmp_path):

@@ -84,6 +84,28 @@ def test_a_ttl_that_is_none_is_refused_and_the_old_value_stays(store, ttl):
     assert store.ttl("k") > 49
 
 
+@pytest.mark.parametrize("ttl", [0, -1, -5, timedelta(seconds=-1), float("nan"), float("inf"), 1e300])
+def test_writes_that_are_refused_for_their_ttl_are_counted(store, ttl):
+    store["k"] = b"old"
+    version = store.get_versioned("k")[1]
+    for number, call in enumerate(
+        (
+            lambda: store.set("k", b"new", ttl),
+            lambda: store.set_async("k", b"new", ttl),
+            lambda: store.set_many({"k": b"new"}, ttl),
+            lambda: store.add("other", b"new", ttl),
+            lambda: store.replace("k", b"new", ttl),
+            lambda: store.compare_and_set("k", b"new", version, ttl),
+            lambda: store.incr("number", ttl=ttl),
+        ),
+        1,
+    ):
+        with pytest.raises(memstore.InvalidTTL, match="a TTL is a number of seconds above 0, .*None stores for ever"):
+            call()
+        assert store.stats().rejected_invalid_ttl == number
+    assert store["k"] == b"old" and len(store) == 1
+
+
 @pytest.mark.parametrize("ttl", ["60", b"60", [60], object()])
 def test_a_ttl_of_another_type_is_a_type_error(store, ttl):
     with pytest.raises(TypeError, match="a TTL is a number of seconds, a timedelta or None"):

@@ -8,10 +8,10 @@ by commas or white space, 0 being no TTL; a first line that names a column ``key
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
-import math
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,6 +19,10 @@ from typing import BinaryIO, NamedTuple, Optional
 
 _HEADER = struct.Struct("<8sQII")
 _RECORD = struct.Struct("<QI")
+#: Of a value, as MSTRACE1 can tell it.
+LARGEST_SIZE = 0xFFFF_FFFF
+#: Seconds; about what a store takes.
+_LONGEST_TTL = 4e15
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -41,9 +45,9 @@ def read(path: str, size: int) -> Iterator[Request]:
         if start == b"MSTRACE1":
             yield from _records(path, file, size)
         else:
-            first = (start + file.readline()).decode("utf-8", "backslashreplace")
+            first = (start + file.readline()).removeprefix(codecs.BOM_UTF8).decode("utf-8", "backslashreplace")
             lines = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-            yield from _lines(path, itertools.chain(first.splitlines(keepends=True), lines), size)
+            yield from _lines(path, itertools.chain(io.StringIO(first, newline=""), lines), size)
 
 
 def _records(path: str, file: BinaryIO, size: int) -> Iterator[Request]:
@@ -53,11 +57,12 @@ def _records(path: str, file: BinaryIO, size: int) -> Iterator[Request]:
     _, count, flags, _ = _HEADER.unpack(b"MSTRACE1" + head)
     read = 0
     while data := file.read(_RECORD.size * 65536):
-        if len(data) % _RECORD.size:
-            raise ValueError(f"{path}: the file ends within record {read + len(data) // _RECORD.size}")
-        for key, own in _RECORD.iter_unpack(data):
+        rest = len(data) % _RECORD.size
+        for key, own in _RECORD.iter_unpack(data[: len(data) - rest]):
             yield Request(f"{key:x}", own if flags & 1 else size, None)
         read += len(data) // _RECORD.size
+        if rest:
+            raise ValueError(f"{path}: the file ends within record {read}")
     if read != count:
         raise ValueError(f"{path}: the header promises {count} records, {read} follow")
 
@@ -91,8 +96,8 @@ def _request(fields: list[str], order: dict[str, int], size: int) -> Request:
         raise ValueError("there is no key")
     own, ttl = field("size"), field("ttl")
     request = Request(field("key"), int(own) if own else size, float(ttl) or None if ttl else None)
-    if request.size < 0:
+    if not 0 <= request.size <= LARGEST_SIZE:
         raise ValueError(f"a value has no size of {request.size}")
-    if request.ttl is not None and not 0 < request.ttl < math.inf:
+    if request.ttl is not None and not 0 < request.ttl <= _LONGEST_TTL:
         raise ValueError(f"a TTL is a number of seconds, not {ttl}")
     return request

@@ -13,6 +13,7 @@ import platform
 import sys
 
 from .. import __version__, _native
+from .._text import plain
 from ..settings import Configuration, names
 
 
@@ -51,5 +52,5 @@ def run(options: argparse.Namespace) -> int:
     for rows in (shown, values):
         width = max(map(len, rows), default=0)
         for name, value in rows.items():
-            print(f"{name:{width}}  {value}")
+            print(f"{name:{width}}  {plain(value)}")
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from ..errors import NO_ROOM
 from ..store import Store
 from ._figures import show
-from ._trace import Request, read
+from ._trace import LARGEST_SIZE, Request, read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,10 @@ def replay(requests: Iterable[Request], limit: str, eviction: str) -> dict[str, 
 def run(options: argparse.Namespace) -> int:
     if options.requests is not None and options.requests < 0:
         raise ValueError(f"--requests: {options.requests} is negative")
-    requests = list(itertools.islice(read(options.trace, options.size), options.requests))
+    if not 0 <= options.size <= LARGEST_SIZE:
+        raise ValueError(f"--size: from 0 to {LARGEST_SIZE}, not {options.size}")
+    most = None if options.requests is None else min(options.requests, sys.maxsize)
+    requests = list(itertools.islice(read(options.trace, options.size), most))
     limits, policies = options.memory_limit.split(","), options.eviction.split(",")
     show([replay(requests, limit, policy) for policy in policies for limit in limits], options.json)
     return 0

@@ -16,7 +16,7 @@ from ..advice import TITLE, Report
 
 
 #: What comes of figures that are none.
-_MALFORMED = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
+_MALFORMED = (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

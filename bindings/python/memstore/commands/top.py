@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from ..top.reading import Change, Reading
+    from ..top.reading import Change
     from ..top.source import Source
 
 HISTORY = 24
@@ -44,18 +44,12 @@ class Watch:
         self.history: collections.deque[float | None] = collections.deque(maxlen=HISTORY)
         self.name: str = ""
 
-    def _choose(self, stores: dict[str, Reading]) -> Reading:
-        for name, reading in stores.items():
-            if self._wanted in name:
-                self.name = name
-                return reading
-        raise ValueError(f"no store's labels contain {self._wanted!r}; there are: {'; '.join(stores)}")
-
     def look(self) -> Change:
         """What changed since the look before. The same as then while nothing new was written."""
+        from ..page.samples import choose
         from ..top.reading import Change, parse
 
-        reading = self._choose(parse(*self._source.read()))
+        self.name, reading = choose(parse(*self._source.read()), self._wanted)
         if self._last is None or reading.time != self._last.now.time:
             self._last = Change(None if self._last is None else self._last.now, reading)
             self.history.append(self._last.hit_ratio())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from .._units import share
 from .markup import Markup, tag
 
 WIDTH, HEIGHT = 760, 320
@@ -127,7 +128,7 @@ def histogram(
     whole = sum(bars)
     parts = [_line(left, floor, BARS_WIDTH - right, floor, "edge")]
     for i, (end, count) in enumerate(zip(bounds, bars)):
-        height = (floor - BARS_TOP) * count / max(bars)
+        height = (floor - BARS_TOP) * share(count, max(bars))
         title = tag("title", f"{bound(end / factor)} to {bound(end)}: {count / whole * 100:.3g} %")
         x = left + i * step
         parts.append(tag("rect", title, x=x + 1, y=floor - height, width=max(step - 2, 1), height=height, class_="bar"))
@@ -143,7 +144,7 @@ def stacked(parts: Sequence[tuple[str, float]], whole: float) -> Markup:
     """A bar of parts of a whole, each of the class ``part-NAME``."""
     x, drawn = 0.0, []
     for name, value in parts:
-        width = WIDTH * min(value / whole, 1) if whole else 0
+        width = WIDTH * share(value, whole)
         title = tag("title", f"{name}: {decimal_size(value)}")
         drawn.append(tag("rect", title, x=x, y=0, width=width, height=24, class_=f"part-{name}"))
         x += width

@@ -7,6 +7,8 @@ import html
 import re
 from typing import Union
 
+from .._text import escaped
+
 # What XML has no form for; half pairs of UTF-16, which JSON can hold, have none in UTF-8 either.
 _IMPOSSIBLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Control characters that move others about: a key could make the text around it read otherwise.
@@ -41,11 +43,6 @@ def tag(name: str, /, *children: Content, **attributes: Union[str, float]) -> Ma
     if not children:
         return Markup(f"<{name}{''.join(texts)}/>")
     return Markup(f"<{name}{''.join(texts)}>{join(*children)}</{name}>")
-
-
-def escaped(character: str) -> str:
-    """The bytes of a character as \\xNN."""
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def _shown(character: str) -> str:

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+#: A sample's name and labels.
+Key = tuple[str, frozenset[tuple[str, str]]]
 
 _SAMPLE = re.compile(r'(memstore_\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)(?: \S+)?$')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -19,7 +25,7 @@ def _unescaped(text: str) -> str:
 class Samples:
     """The metrics of one store."""
 
-    def __init__(self, values: Mapping[tuple[str, frozenset[tuple[str, str]]], float]) -> None:
+    def __init__(self, values: Mapping[Key, float]) -> None:
         self._values = values
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -37,9 +43,24 @@ class Samples:
         return found
 
 
+def keep(values: dict[Key, float], key: Key, value: float) -> None:
+    """Take a sample; one that is not finite tells nothing."""
+    if math.isfinite(value):
+        values[key] = value
+
+
+def choose(stores: Mapping[str, T], wanted: str) -> tuple[str, T]:
+    """The first store whose labels contain this. ValueError when there is none."""
+    for labels, store in stores.items():
+        if wanted in labels:
+            return labels, store
+    there_are = "; ".join(labels or "one without labels" for labels in stores)
+    raise ValueError(f"no store's labels contain {wanted!r}; there are: {there_are}")
+
+
 def parse(text: str, wanted: str = "") -> Samples:
     """The metrics of the first store whose labels contain this. ValueError when there are none."""
-    stores: dict[str, dict[tuple[str, frozenset[tuple[str, str]]], float]] = {}
+    stores: dict[str, dict[Key, float]] = {}
     for line in text.split("\n"):
         match = _SAMPLE.match(line)
         if match is None:
@@ -47,10 +68,7 @@ def parse(text: str, wanted: str = "") -> Samples:
         labels = {name: _unescaped(value) for name, value in _LABEL.findall(match[2] or "")}
         store = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name not in OWN_LABELS)
         own = frozenset((name, value) for name, value in labels.items() if name in OWN_LABELS)
-        stores.setdefault(store, {})[match[1], own] = float(match[3])
+        keep(stores.setdefault(store, {}), (match[1], own), float(match[3]))
     if not stores:
         raise ValueError("there are no metrics of a store in it")
-    for store, values in stores.items():
-        if wanted in store:
-            return Samples(values)
-    raise ValueError(f"no store's labels contain {wanted!r}; there are: {'; '.join(stores)}")
+    return Samples(choose(stores, wanted)[1])

@@ -10,9 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from ..page.samples import OWN_LABELS
-
-Key = tuple[str, frozenset[tuple[str, str]]]
+from ..page.samples import OWN_LABELS, Key, keep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +59,7 @@ def parse(time: float, text: str) -> dict[str, Reading]:
                 continue
             names = [f"{key}={value}" for key, value in sorted(sample.labels.items()) if key not in OWN_LABELS]
             own = frozenset((key, value) for key, value in sample.labels.items() if key in OWN_LABELS)
-            stores.setdefault(", ".join(names), {})[sample.name, own] = sample.value
+            keep(stores.setdefault(", ".join(names), {}), (sample.name, own), sample.value)
     if not stores:
         raise ValueError("there are no metrics of a store in it")
     return {name: Reading(time, values) for name, values in stores.items()}

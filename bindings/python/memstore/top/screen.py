@@ -10,8 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .._units import count, duration, percent, size
-from ..page.markup import escaped
+from .._text import plain
+from .._units import count, duration, percent, share, size
 from .reading import Change, Reading
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -30,7 +30,7 @@ HOT_KEYS_SHOWN = 8
 
 def sparkline(values: Sequence[float | None]) -> str:
     """Shares from 0 to 1, a bar each."""
-    return "".join(" " if value is None else BARS[min(int(value * len(BARS)), len(BARS) - 1)] for value in values)
+    return "".join(" " if value is None else BARS[min(int(share(value, 1) * len(BARS)), len(BARS) - 1)] for value in values)
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
@@ -72,7 +72,7 @@ def _memory(reading: Reading, width: int) -> RenderableType:
     kinds = {kind: value for kind, value in reading.by("memory_bytes", "kind").items() if kind in KINDS}
     bar = Text()
     for kind, value in kinds.items():
-        bar.append("█" * round(value / limit * width if limit else 0), KINDS[kind])
+        bar.append("█" * round(share(value, limit) * width), KINDS[kind])
     bar.truncate(width)
     bar.append("·" * (width - len(bar)), DIM)
     legend = Table.grid(padding=(0, 2))
@@ -109,13 +109,8 @@ def _latencies(reading: Reading, width: int) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for operation, measured in _measured(reading).items():
         quantiles = [duration(reading.value("operation_quantile_seconds", operation=operation, q=q)) for q in shown]
-        table.add_row(Text(_plain(operation)), *([count(measured)] if is_wide else []), *quantiles)
+        table.add_row(Text(plain(operation)), *([count(measured)] if is_wide else []), *quantiles)
     return table
-
-
-def _plain(text: str) -> str:
-    """What controls a terminal, or breaks a line, as bytes in the form \\xNN."""
-    return "".join(each if each.isprintable() else escaped(each) for each in text)
 
 
 def _cut(text: str, width: int) -> str:
@@ -130,14 +125,14 @@ def _hot_keys(reading: Reading, most: int, width: int) -> RenderableType | None:
     if not hottest:
         return None
     room = width - 2 - max(len(percent(share)) for _, share in hottest)
-    return _pairs([(_cut(_plain(key), room), percent(share)) for key, share in hottest])
+    return _pairs([(_cut(plain(key), room), percent(share)) for key, share in hottest])
 
 
 def _alerts(reading: Reading) -> Text:
     raised = [kind for kind, value in reading.by("alert", "kind").items() if value]
     if not raised:
         return Text("no alert", "green")
-    return Text("ALERT: " + _plain(", ".join(kind.replace("_", " ") for kind in raised)), "bold bright_white on red")
+    return Text("ALERT: " + plain(", ".join(kind.replace("_", " ") for kind in raised)), "bold bright_white on red")
 
 
 def _height_of_memory(reading: Reading) -> int:
@@ -158,8 +153,8 @@ def render(
     as ``height`` lines have room for.
     """
     now = change.now
-    head = Text.assemble(("memstore ", "bold"), _plain(title), "  ", _alerts(now))
-    lines: list[RenderableType] = [head] if notice is None else [head, Text(_plain(notice), "yellow")]
+    head = Text.assemble(("memstore ", "bold"), plain(title), "  ", _alerts(now))
+    lines: list[RenderableType] = [head] if notice is None else [head, Text(plain(notice), "yellow")]
     in_columns = width >= COLUMNS_FROM
     panel = min(PANEL_WIDTH, (width - 1) // 2 if in_columns else width)
     measured = len(_measured(now))

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import pathlib
 import socket
 import time
 import urllib.parse
-from typing import Protocol
+from typing import Any, Protocol
 
-TIMEOUT = 5.0  # seconds
+TIMEOUT = 5.0  # seconds, to connect and again for all of the answer
+LARGEST = 1 << 24  # bytes of an answer
 
 
 class Source(Protocol):
@@ -33,6 +35,37 @@ class File:
             return os.fstat(file.fileno()).st_mtime_ns / 1e9, file.read()
 
 
+class _Incoming(io.RawIOBase):
+    """What a socket receives until some time; the socket's own timeout is for each piece of it."""
+
+    def __init__(self, incoming: socket.socket, pieces: io.RawIOBase) -> None:
+        self._socket = incoming
+        self._pieces = pieces
+        self._end = time.monotonic() + TIMEOUT
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        return self._pieces.readinto(buffer)  # type: ignore[no-any-return,attr-defined,unused-ignore]
+
+    def close(self) -> None:
+        self._pieces.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that is there in time, or not at all."""
+
+    def __init__(self, sock: socket.socket, *options: Any, **more: Any) -> None:
+        super().__init__(sock, *options, **more)
+        self.fp = io.BufferedReader(_Incoming(sock, self.fp.detach()))
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=TIMEOUT)
@@ -42,6 +75,16 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    with response:
+        body = response.read(LARGEST + 1)
+        if len(body) > LARGEST:
+            raise OSError(f"the answer has more than {LARGEST} bytes")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
+        return body
 
 
 class Web:
@@ -62,10 +105,11 @@ class Web:
 
     def _get(self) -> tuple[http.client.HTTPResponse, bytes]:
         connection, target = self._connect()
+        connection.response_class = _Response
         try:
             connection.request("GET", target, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
             response = connection.getresponse()
-            return response, response.read()
+            return response, _body(response)
         finally:
             connection.close()
 
