@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
-from types import TracebackType
-from typing import Any, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, overload
+from typing import Any, NoReturn, Optional, ParamSpec, TypeVar, Union, Unpack, overload
 
+from ._closing import Closing
 from ._settings import AllSettings
 from ._types import TTL
 from .codec import PICKLE, Codec, codec_of, decode_key, encode_key
@@ -52,7 +52,7 @@ class _Values(ValuesView[V]):
         return any(each is value or each == value for each in self)
 
 
-class Cache(MutableMapping[K, V]):
+class Cache(MutableMapping[K, V], Closing):
     """A mapping of objects that lives in a Store: bounded in bytes, with a TTL per entry.
 
     >>> cache = Cache(memory_limit="16MB", default_ttl="10m")
@@ -310,17 +310,6 @@ class Cache(MutableMapping[K, V]):
     def close(self) -> None:
         """Close the store underneath. Closing again does nothing."""
         self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<memstore.Cache over {self._store!r}>"

@@ -12,10 +12,10 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from types import TracebackType
 from typing import Callable, ClassVar, NamedTuple, Optional
 
 from . import _native
+from ._closing import Closing
 from ._fork import after_fork
 from ._threads import report
 from ._times import datetime_of
@@ -112,7 +112,7 @@ def _event(raw: _RawEvent) -> Event:
     )
 
 
-class Subscription(_native.Subscription):
+class Subscription(_native.Subscription, Closing):
     """A queue of events, made by ``Store.subscribe()``: an iterator, also an asynchronous one, and a context manager.
 
     >>> import memstore
@@ -194,17 +194,6 @@ class Subscription(_native.Subscription):
         waiter: Optional[_Waiter] = self.__dict__.get("_waiter")
         if waiter is not None:
             waiter.close()
-
-    def __enter__(self) -> Subscription:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"

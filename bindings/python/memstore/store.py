@@ -14,6 +14,7 @@ from types import EllipsisType, TracebackType
 from typing import Any, Final, NoReturn, Optional, ParamSpec, Self, TypeVar, Union, Unpack, cast, overload
 
 from . import _native
+from ._closing import Closing
 from ._settings import AllSettings, Duration, Size, StoreSettings
 from .advice import Report
 from ._times import datetime_of, unix_seconds
@@ -45,7 +46,7 @@ def _readable(size: int) -> str:
     return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
 
 
-class Store(_native.Handle):
+class Store(_native.Handle, Closing):
     """An in-memory store: keys to bytes, each with its time to live, under a byte limit that is true.
 
     >>> store = Store(memory_limit="16MB", default_ttl="1h")
@@ -670,17 +671,6 @@ class Store(_native.Handle):
         _native.reset_stats(self)
 
     # ---- The object
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     async def aclose(self) -> None:
         """close() for asyncio: waits for the calls in flight on a thread. ``async with`` ends with it.
