@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import os
 import sys
 import threading
@@ -20,7 +21,7 @@ from ._fork import after_fork
 from ._patterns import starting_with
 from ._types import TTL, Buffer
 from .codec import Codec, encode_key
-from .errors import NO_ROOM, CacheClosed, LoaderFailed
+from .errors import NO_ROOM, CacheClosed, LoaderFailed, LockTimeout
 from .tags import TagsOf, tags_of, versions
 
 if TYPE_CHECKING:
@@ -112,17 +113,87 @@ PAIRS = Naming(
 )
 
 
-class _Flight:
-    """A call that is being computed, for those who wait for it: an exception that it raised is for them, too."""
+class _Computation:
+    """One call of the function: when it began and ended, in the order of its flight, and what came of it."""
 
-    __slots__ = ("callers", "data", "error")
+    __slots__ = ("began", "data", "ended", "error")
 
-    def __init__(self) -> None:
-        #: The threads that wait for it, the one that computes among them.
-        self.callers: list[int] = []
+    def __init__(self, began: int) -> None:
+        self.began = began
+        self.ended = 0
         #: What it returned, encoded, which the store may not take.
         self.data: Optional[Buffer] = None
         self.error: Optional[BaseException] = None
+
+
+class _Caller:
+    """One who is in a flight: when he came, when the result had last been forgotten by then, and what he computes
+    himself."""
+
+    __slots__ = ("came", "computes", "forgotten")
+
+    def __init__(self, came: int, forgotten: int) -> None:
+        self.came = came
+        self.forgotten = forgotten
+        self.computes: Optional[_Computation] = None
+
+
+class _Flight:
+    """What is being computed for calls that overlap, for those who wait for another's computation: what the store gives
+    none of them, and an exception that it raised is for them, too."""
+
+    __slots__ = ("_error", "_forgotten", "_order", "_result", "callers")
+
+    def __init__(self) -> None:
+        #: The threads that wait for it, those that compute among them.
+        self.callers: list[int] = []
+        self._order = itertools.count(1)
+        self._forgotten = 0
+        #: Of the computations that have ended, well or not, those that began last.
+        self._result: Optional[_Computation] = None
+        self._error: Optional[_Computation] = None
+
+    def join(self) -> _Caller:
+        self.callers.append(threading.get_ident())
+        return _Caller(next(self._order), self._forgotten)
+
+    def forget(self) -> None:
+        """Who joins from now on is given nothing of what began before."""
+        self._forgotten = next(self._order)
+
+    def begin(self, caller: _Caller) -> _Computation:
+        caller.computes = _Computation(next(self._order))
+        return caller.computes
+
+    def end(self, computation: _Computation) -> None:
+        computation.ended = next(self._order)
+        if computation.error is None:
+            self._result = self._later(self._result, computation)
+        else:
+            self._error = self._later(self._error, computation)
+
+    @staticmethod
+    def _later(one: Optional[_Computation], other: _Computation) -> _Computation:
+        return other if one is None or one.began < other.began else one
+
+    def error_for(self, caller: _Caller) -> Optional[BaseException]:
+        found = caller.computes or self._for(caller, self._error)
+        return found.error if found is not None else None
+
+    def result_for(self, caller: _Caller, refusal: Exception) -> Optional[Buffer]:
+        """What was computed for one whom the store refuses it."""
+        found = caller.computes or self._for(caller, self._result)
+        # Who had no place may not have come to wait for what had begun before: the key was written since, unknown here.
+        if found is None or (found.began < caller.came and isinstance(refusal, LockTimeout)):
+            return None
+        return found.data
+
+    @staticmethod
+    def _for(caller: _Caller, other: Optional[_Computation]) -> Optional[_Computation]:
+        """Another's computation, if a caller may have waited for it."""
+        if other is None or other.began < caller.forgotten or other.ended < caller.came:
+            return None
+        return other
 
 
 class _Count:
@@ -224,28 +295,34 @@ class _Memo:
     ) -> Optional[bytes]:
         with self.lock:
             flight = self.flights.setdefault(key, _Flight())
-            flight.callers.append(threading.get_ident())
+            caller = flight.join()
 
         def load(_: bytes) -> Any:
             called()
+            computation = flight.begin(caller)
             try:
-                flight.data = self.codec.encode(self.function(*args, **kwargs))
-                return flight.data
+                computation.data = self.codec.encode(self.function(*args, **kwargs))
+                return computation.data
             except BaseException as error:
-                flight.error = error
+                computation.error = error
                 raise
+            finally:
+                with self.lock:
+                    flight.end(computation)
 
         try:
             return self.store.get_or_load(key, load, self.ttl)
         except LoaderFailed:
+            error = flight.error_for(caller)
             # What is to end another thread, as KeyboardInterrupt, is not for this one.
-            if not isinstance(flight.error, Exception):
+            if not isinstance(error, Exception):
                 raise
-            raise flight.error from None
-        except NO_ROOM:
-            if flight.data is None or not self.store._async_loads.bypass:
+            raise error from None
+        except NO_ROOM as refusal:
+            data = flight.result_for(caller, refusal)
+            if data is None or not self.store._async_loads.bypass:
                 raise
-            return bytes(flight.data)
+            return bytes(data)
         finally:
             with self.lock:
                 flight.callers.remove(threading.get_ident())
@@ -279,9 +356,16 @@ class _Memo:
         return self.key_of(args, kwargs)
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
-        return self.store.delete(self.key_of(args, kwargs))
+        key = self.key_of(args, kwargs)
+        with self.lock:
+            if key in self.flights:
+                self.flights[key].forget()
+        return self.store.delete(key)
 
     def cache_clear(self) -> None:
+        with self.lock:
+            for flight in self.flights.values():
+                flight.forget()
         self.store.delete_pattern(starting_with(self.naming.start(self.name)))
         with self.lock:
             self.hits = self.misses = 0
