@@ -9,6 +9,8 @@ import (
 	"maps"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +336,36 @@ func TestALoadThatTheStoreHasNoPlaceForIsNotWaitedForEver(t *testing.T) {
 }
 
 // A limit on its way down is given up when the context ends, and put back.
+func TestAnAnswerThatWasWaitedForIsCountedOnce(t *testing.T) {
+	const callers, rounds = 4, 20
+	store := open(t, memstore.Config{MemoryLimit: 64 << 20, LockTimeout: longTimeout})
+	cancelable, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Room is made for each of them, and to copy it takes longer than a call waits at first.
+	value := make([]byte, 10<<20)
+	for i := range 6 {
+		must(t, store.Set(ctx, fmt.Sprint(i), value, 0))
+	}
+	var group sync.WaitGroup
+	var rejected atomic.Uint64
+	for round := range rounds {
+		for range callers {
+			spawn(&group, func() {
+				switch err := store.Add(cancelable, fmt.Sprint("new ", round), value, 0); {
+				case errors.Is(err, memstore.ErrKeyExists):
+					rejected.Add(1)
+				default:
+					noError(t, err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	if counted := store.GetStats().RejectedKeyExists; counted != rejected.Load() {
+		t.Errorf("%d calls were rejected, %d counted", rejected.Load(), counted)
+	}
+}
+
 func TestReconfigureEndsWithTheContext(t *testing.T) {
 	store := open(t, memstore.Config{MemoryLimit: 256 << 20, LockTimeout: longTimeout})
 	limit := store.Capacity()

@@ -360,6 +360,7 @@
 %writes(memstore_update_ttl, false)
 %may_wait(memstore_size, false)
 %may_wait(memstore_get_stats, false)
+%may_wait(memstore_get_hit_rate, false)
 %may_wait(memstore_get_memory_stats, false)
 %may_wait(memstore_get_ttl_stats, false)
 %may_wait(memstore_get_rates, false)

@@ -27,13 +27,28 @@ static inline void glue_bound(int64_t wait_ms, const int64_t *stop)
         memstore_bound_waits(wait_ms, stop);
 }
 
+/* Whether a call that ends so may have waited in vain; else it has its answer, however long it took. */
+static inline int glue_may_wait(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static inline int glue_unbound(int64_t wait_ms, const int64_t *stop, int status)
 {
     if (wait_ms < 0 && stop == NULL)
         return status;
     const int is_over = memstore_bound_waits(-1, NULL);
 
-    return is_over && status != MEMSTORE_OK ? status - GLUE_GAVE_UP : status;
+    return is_over && glue_may_wait(status) ? status - GLUE_GAVE_UP : status;
 }
 
 /* The status of a call that may wait, made under a bound. */

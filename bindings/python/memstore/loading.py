@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
+import time
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -41,16 +43,19 @@ def _name(key: Key) -> bytes:
 
 class _Load:
     """A load that a loop has begun. Nobody joins it once its lease is no longer current: the key was written since,
-    and what is being loaded may be older. One that refreshes is waited for only by who finds no value."""
+    and what is being loaded may be older. Nor, where the store had no room for a lease, who came after it had begun:
+    of a write nothing would tell. One that refreshes is waited for only by who finds no value."""
 
-    __slots__ = ("lease", "task", "refreshes", "waits_for")
+    __slots__ = ("began", "lease", "refreshes", "task", "waits_for")
 
     #: Given to it once it is there.
     task: asyncio.Task[Optional[bytes]]
 
-    def __init__(self, lease: _native.Lease, refreshes: bool) -> None:
+    def __init__(self, lease: Optional[_native.Lease], refreshes: bool, began: int) -> None:
         self.lease = lease
         self.refreshes = refreshes
+        #: In the order of those who come and of loads that begin.
+        self.began = began
         #: The load that its task waits for.
         self.waits_for: Optional[_Load] = None
 
@@ -71,6 +76,10 @@ class _Load:
         finally:
             waiting.waits_for = None
 
+    def is_for(self, came: int) -> bool:
+        """Whether one who came then may join it."""
+        return self.lease.current if self.lease is not None else came < self.began
+
     def is_abandoned(self) -> bool:
         """Whether a wait for it was cancelled along with it, and not with the task that waits."""
         waiter = asyncio.current_task()
@@ -78,8 +87,9 @@ class _Load:
 
     def give_back(self) -> None:
         """Let others load, of one that did not come to an end or not even to its beginning."""
-        with contextlib.suppress(InvalidArgument):  # it was given back
-            self.lease.abandon()
+        if self.lease is not None:
+            with contextlib.suppress(InvalidArgument):  # it was given back
+                self.lease.abandon()
 
 
 #: The load that a loader is called for.
@@ -101,6 +111,8 @@ async def _run(
 ) -> Optional[bytes]:
     lease = load.lease
     _inside.set(load)
+    if lease is None:
+        return _value_of(await loader(key), ttl)[0]
     try:
         value, ttl = _value_of(await loader(key), ttl)
         if value is None:
@@ -120,10 +132,39 @@ async def _run(
         raise
 
 
+class _Patience:
+    """Of a task that asks again and again, while another thread or loop loads or the store has no room for a lease."""
+
+    __slots__ = ("_pause", "_without_room")
+
+    def __init__(self) -> None:
+        self._pause = _FIRST_LOOK
+        #: Since when.
+        self._without_room: Optional[float] = None
+
+    def ask(
+        self, store: _native.Handle, name: bytes
+    ) -> Optional[tuple[Optional[bytes], Optional[_native.Lease]]]:
+        """A value, a lease, or both; None where it is to be asked for again."""
+        since = self._without_room
+        try:
+            found = store._lease_acquire(name, 0 if since is None else time.monotonic() - since)
+        except LockTimeout:  # a load takes as long as it takes
+            self._without_room = None
+            return None
+        if found is None and since is None:
+            self._without_room = time.monotonic()
+        return found
+
+    async def wait(self) -> None:
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1))
+        self._pause = min(2 * self._pause, _LONGEST_LOOK)
+
+
 class AsyncLoads:
     """The loads of one store, by loop and key."""
 
-    __slots__ = ("_by_loop", "bypass")
+    __slots__ = ("_by_loop", "_order", "bypass")
 
     def __init__(self, on_store_error: str) -> None:
         #: Whether what the store cannot take, or is asked for once it is closed, is loaded all the same, as the setting
@@ -132,36 +173,37 @@ class AsyncLoads:
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, _Load]] = (
             weakref.WeakKeyDictionary()
         )
+        self._order = itertools.count()
 
     async def get(
         self, store: _native.Handle, key: Key, loader: Callable[[Any], Awaitable[Loaded]], ttl: TTL
     ) -> Optional[bytes]:
         loads = self._of_loop(asyncio.get_running_loop())
         name = _name(key)
-        pause = _FIRST_LOOK
+        came = next(self._order)
+        patience = _Patience()
         while True:
-            running = self._running(loads, name)
+            running = self._running(loads, name, came)
             if running is None or running.refreshes:
                 try:
-                    value, lease = store._lease_acquire(name)
-                except LockTimeout:
-                    # Where there is no place to look at the age of a value it is not to be refreshed now.
-                    value = store.get(name) if name in store else None
-                    if value is not None:
-                        return value
-                    if running is None:
-                        await asyncio.sleep(pause * random.uniform(0.5, 1))
-                        pause = min(2 * pause, _LONGEST_LOOK)
-                        continue
+                    found = patience.ask(store, name)
                 except (CacheClosed, *NO_ROOM):  # not even for a load under way
                     if not self.bypass:
                         raise
-                    return _value_of(await loader(key), ttl)[0]
-                else:
+                    return await self._begin(loads, name, None, key, loader, ttl, refreshes=False).result(key)
+                if found is not None:
+                    value, lease = found
                     if lease is None:
                         return value
                     load = self._begin(loads, name, lease, key, loader, ttl, refreshes=value is not None)
                     return value if value is not None else await load.result(key)
+                # Where there is no place to look at the age of a value it is not to be refreshed now.
+                value = store.get(name) if name in store else None
+                if value is not None:
+                    return value
+            if running is None:
+                await patience.wait()
+                continue
             try:
                 return await running.result(key)
             except asyncio.CancelledError:
@@ -185,26 +227,26 @@ class AsyncLoads:
                 load.give_back()
 
     @staticmethod
-    def _running(loads: dict[bytes, _Load], name: bytes) -> Optional[_Load]:
-        """The load of a key that may be joined."""
+    def _running(loads: dict[bytes, _Load], name: bytes, came: int) -> Optional[_Load]:
+        """The load of a key that may be joined by one who came then."""
         load = loads.get(name)
         if load is not None and load.task.cancelled():  # and its end has not been told yet
             del loads[name]
             load.give_back()
             return None
-        return load if load is not None and load.lease.current else None
+        return load if load is not None and load.is_for(came) else None
 
     def _begin(
         self,
         loads: dict[bytes, _Load],
         name: bytes,
-        lease: _native.Lease,
+        lease: Optional[_native.Lease],
         key: Key,
         loader: Callable[[Any], Awaitable[Loaded]],
         ttl: TTL,
         refreshes: bool,
     ) -> _Load:
-        load = loads[name] = _Load(lease, refreshes)
+        load = loads[name] = _Load(lease, refreshes, next(self._order))
         # Not by a factory of the loop's, which may begin it before it is known here that there is one.
         load.task = asyncio.Task(_run(load, key, loader, ttl, self.bypass), loop=asyncio.get_running_loop())
 

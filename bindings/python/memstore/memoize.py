@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, ParamSpec, Protocol, TypeVar, cast, overload
 
+from ._flight import Flight
 from ._fork import after_fork
 from ._patterns import starting_with
-from ._types import TTL, Buffer
+from ._types import TTL
 from .codec import Codec, encode_key
 from .errors import NO_ROOM, CacheClosed, InvalidArgument, LoaderFailed
 from .tags import TagsOf, tags_of, versions
@@ -115,19 +116,6 @@ PAIRS = Naming(
 )
 
 
-class _Flight:
-    """A call that is being computed, for those who wait for it: an exception that it raised is for them, too."""
-
-    __slots__ = ("callers", "data", "error")
-
-    def __init__(self) -> None:
-        #: The threads that wait for it, the one that computes among them.
-        self.callers: list[int] = []
-        #: What it returned, encoded, which the store may not take.
-        self.data: Optional[Buffer] = None
-        self.error: Optional[BaseException] = None
-
-
 class _Count:
     """Whether a call is a hit, where only a load tells: a kept result that is old is computed anew by one call."""
 
@@ -171,7 +159,7 @@ class _Memo:
         self.tags = tags_of(tags) if tags is not None else None
         self.hits = 0
         self.misses = 0
-        self.flights: dict[bytes, _Flight] = {}
+        self.flights: dict[bytes, Flight] = {}
         self.lock = threading.Lock()
         after_fork(self)
 
@@ -226,29 +214,35 @@ class _Memo:
         self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any], called: Callable[[], None]
     ) -> Optional[bytes]:
         with self.lock:
-            flight = self.flights.setdefault(key, _Flight())
-            flight.callers.append(threading.get_ident())
+            flight = self.flights.setdefault(key, Flight())
+            caller = flight.join()
 
         def load(_: bytes) -> Any:
             called()
+            computation = flight.begin(caller)
             try:
-                flight.data = self.codec.encode(self.function(*args, **kwargs))
-                return flight.data
+                computation.data = self.codec.encode(self.function(*args, **kwargs))
+                return computation.data
             except BaseException as error:
-                flight.error = error
+                computation.error = error
                 raise
+            finally:
+                with self.lock:
+                    flight.end(computation)
 
         try:
             return self.store.get_or_load(key, load, self.ttl)
         except LoaderFailed:
+            error = flight.error_for(caller)
             # What is to end another thread, as KeyboardInterrupt, is not for this one.
-            if not isinstance(flight.error, Exception):
+            if not isinstance(error, Exception):
                 raise
-            raise flight.error from None
-        except NO_ROOM:
-            if flight.data is None or not self.store._async_loads.bypass:
+            raise error from None
+        except NO_ROOM as refusal:
+            data = flight.result_for(caller, refusal)
+            if data is None or not self.store._async_loads.bypass:
                 raise
-            return bytes(flight.data)
+            return bytes(data)
         finally:
             with self.lock:
                 flight.callers.remove(threading.get_ident())
@@ -282,9 +276,16 @@ class _Memo:
         return self.key_of(args, kwargs)
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
-        return self.store.delete(self.key_of(args, kwargs))
+        key = self.key_of(args, kwargs)
+        with self.lock:
+            if key in self.flights:
+                self.flights[key].forget()
+        return self.store.delete(key)
 
     def cache_clear(self) -> None:
+        with self.lock:
+            for flight in self.flights.values():
+                flight.forget()
         self.store.delete_pattern(starting_with(self.naming.start(self.name)))
         with self.lock:
             self.hits = self.misses = 0

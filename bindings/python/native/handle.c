@@ -508,7 +508,7 @@ static PyMethodDef handle_methods[] = {
      "load of another thread; raises LockTimeout, as where `loader.max_loads` or\n"
      "`max_concurrent_readers` leaves no place for the load, unless the value is there by then."},
     {"_get_fresh", ms_py_get_fresh, METH_O, "For memoize()."},
-    {"_lease_acquire", ms_py_lease_acquire, METH_O, "For aget_or_load()."},
+    {"_lease_acquire", FAST(ms_py_lease_acquire), METH_FASTCALL, "For aget_or_load()."},
     {"_save", FAST(ms_py_save), METH_FASTCALL, "For save()."},
     {"_load", FAST(ms_py_load), METH_FASTCALL, "For load()."},
     {"_warm", FAST(ms_py_warm), METH_FASTCALL, "For warm()."},

@@ -289,25 +289,41 @@ static PyObject *bytes_or_none(memstore_view *view)
     return bytes;
 }
 
-/* The value of a key, or a lease to load it: (value, None), (None, lease), (value, lease) where it is to
- * be refreshed, or (None, None) where it is known that there is none. Raises LockTimeout while another loads, or
- * all places are taken. */
-PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key)
+/* Whether there may be room for a lease later, for who has asked for so many seconds in vain and stands for a
+ * write that waits. To be asked before the bound ends that is over. */
+static bool may_have_room(const memstore *store, int status, double waited)
 {
+    return status != MEMSTORE_ERR_LOCK_TIMEOUT && ms_store_gave_up(status) &&
+           waited * 1000 < (double)ms_setting_of(&store->settings, lock_timeout);
+}
+
+/* _lease_acquire(key, waited): the value of a key, or a lease to load it: (value, None), (None, lease), (value, lease)
+ * where it is to be refreshed, or (None, None) where it is known that there is none. None where the store has no room
+ * for it now, unless that was waited for long enough. Raises LockTimeout while another loads, or all places are
+ * taken. */
+PyObject *ms_py_lease_acquire(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *const key = count == 2 ? args[0] : NULL;
+    const double waited = count == 2 ? PyFloat_AsDouble(args[1]) : -1.0;
     memstore *store = ms_py_handle_store(self);
     struct ms_py_bytes name;
     memstore_lease *lease;
     memstore_view view;
 
-    if (store == NULL || ms_py_borrow_key(key, &name) != 0)
+    if (key == NULL)
+        return PyErr_Format(PyExc_TypeError, "_lease_acquire() takes a key and a number");
+    if (store == NULL || (waited == -1.0 && PyErr_Occurred()) || ms_py_borrow_key(key, &name) != 0)
         return NULL;
     /* Nor is a place waited for: that would hold an event loop up. */
     memstore_bound_waits(0, NULL);
     ms_py_call_begins(false);
     const int status = memstore_lease_acquire(store, name.data, name.size, 0, &lease, &view);
     ms_py_call_ends();
+    const bool is_for_now = may_have_room(store, status, waited);
     memstore_bound_waits(-1, NULL);
     ms_py_bytes_release(&name);
+    if (is_for_now)
+        Py_RETURN_NONE;
     if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
         return Py_BuildValue("(OO)", Py_None, Py_None);
     if (status != MEMSTORE_OK)

@@ -4341,7 +4341,11 @@ SWIGINTERN PyObject *_wrap_get_hit_rate(PyObject *self, PyObject *args) {
     if (arg1 == NULL)
     SWIG_fail;
   }
-  result = (double)memstore_get_hit_rate(arg1);
+  {
+    ms_py_call_begins(false);
+    result = (double)memstore_get_hit_rate(arg1);
+    ms_py_call_ends();
+  }
   resultobj = SWIG_From_double((double)(result));
   return resultobj;
 fail:

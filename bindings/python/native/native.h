@@ -338,7 +338,7 @@ PyObject *ms_py_compare_and_delete(PyObject *self, PyObject *const *args, Py_ssi
 PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t count,
                             PyObject *kwnames);
 PyObject *ms_py_get_fresh(PyObject *self, PyObject *key);
-PyObject *ms_py_lease_acquire(PyObject *self, PyObject *key);
+PyObject *ms_py_lease_acquire(PyObject *self, PyObject *const *args, Py_ssize_t count);
 
 /* Whether this thread is in a function that is told of the progress of a call of this store. */
 bool ms_py_is_telling(PyObject *handle);

@@ -355,6 +355,8 @@ static int take_values(struct warming *warming, PyObject *keys, PyObject *loaded
     }
     warming->results = PyList_New(0);
     warming->values = PyMem_Calloc((size_t)n, sizeof(*warming->values));
+    if (warming->values == NULL && warming->results != NULL)
+        PyErr_NoMemory();
     if (warming->results == NULL || warming->values == NULL)
         return -1;
     for (Py_ssize_t i = 0; i < n; i++) {

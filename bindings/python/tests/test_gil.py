@@ -311,15 +311,28 @@ def test_a_view_that_waits_for_its_place_lets_others_release_theirs():
             assert memory == b"value"
 
 
-def test_a_sweep_that_len_has_to_do_lets_others_run():
+#: What asks how many entries there are, which sweeps what has expired.
+COUNTS = {
+    "len": lambda store: len(store),
+    "size": lambda store: store.size(),
+    "stats": lambda store: store.stats(),
+    "ttls": lambda store: store.ttls(),
+    "hit_rate": lambda store: store.hit_rate(),
+    "metrics_text": lambda store: store.metrics_text(),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_sweep_that_a_count_has_to_do_lets_others_run(name):
     def fill_and_count():
         with memstore.Store(memory_limit="64MB", maintenance="manual") as store:
             store.set_many({f"k{i}": b"" for i in range(20_000)}, ttl=0.001)
-            # What has expired is swept by whoever asks how many there are.
             time.sleep(0.01)
             before = other.ticks
+            COUNTS[name](store)
+            ticked = other.ticks != before
             assert len(store) == 0
-            return other.ticks != before
+            return ticked
 
     with Beside() as other:
         assert any(fill_and_count() for _ in range(100))

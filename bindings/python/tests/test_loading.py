@@ -461,6 +461,78 @@ def test_a_task_waits_for_no_memory_with_what_it_has_loaded():
         assert "absent" not in store and store.stats().loads_bypassed == 1
 
 
+@contextlib.contextmanager
+def full_of_views(wait, **settings):
+    """A store whose memory is all held by views, and a function that releases them."""
+    with memstore.Store(memory_limit="4MB", shards=1, **settings) as store, contextlib.ExitStack() as views:
+        hold_memory(store, views)
+        store.reconfigure("performance.lock_timeout", wait)
+        yield store, views.close
+
+
+#: A load of it takes more memory than views leave.
+LONG_KEY = "absent" * 20_000
+
+
+def test_tasks_wait_together_for_the_memory_that_a_load_takes():
+    async def load(key):
+        calls.append(key)
+        await asyncio.sleep(0.01)
+        return b"row"
+
+    async def run():
+        asyncio.get_running_loop().call_later(0.05, release)
+        return await asyncio.gather(*[store.aget_or_load(LONG_KEY, load) for _ in range(20)])
+
+    calls = []
+    with full_of_views(20) as (store, release):
+        # Another thread waits for memory meanwhile, and so it is the first in line.
+        writer = threading.Thread(target=store.set, args=("written", bytes(3000)))
+        made = store.stats().room_made
+        writer.start()
+        assert wait_until(lambda: store.stats().room_made != made, 60)
+        assert asyncio.run(run()) == [b"row"] * 20
+        writer.join(60)
+        assert (calls, store[LONG_KEY], len(store["written"])) == ([LONG_KEY], b"row", 3000)
+
+
+def test_tasks_that_have_waited_for_memory_in_vain_load_once_and_later_ones_anew():
+    async def load(key):
+        calls.append(found := row[0])
+        await may_end.wait()
+        return found
+
+    async def run():
+        nonlocal may_end
+        may_end = asyncio.Event()
+        first = [asyncio.create_task(store.aget_or_load(LONG_KEY, load)) for _ in range(20)]
+        while not calls:
+            await asyncio.sleep(0.001)
+        row[0] = b"new"
+        store.delete(LONG_KEY)
+        later = asyncio.create_task(store.aget_or_load(LONG_KEY, load))
+        while len(calls) < 2:
+            await asyncio.sleep(0.001)
+        may_end.set()
+        return await asyncio.gather(*first, later)
+
+    calls, row, may_end = [], [b"old"], None
+    with full_of_views("100ms") as (store, release):
+        assert asyncio.run(asyncio.wait_for(run(), 60)) == [b"old"] * 20 + [b"new"]
+        assert calls == [b"old", b"new"] and LONG_KEY not in store
+
+
+def test_tasks_are_refused_once_they_have_waited_for_memory_as_long_as_a_write_does():
+    async def never(key):
+        raise AssertionError("there is no memory for a load")
+
+    with full_of_views("100ms", loader={"on_store_error": "fail"}) as (store, release):
+        begun = time.monotonic()
+        with pytest.raises((memstore.MemoryExhausted, memstore.GCPressure)):
+            asyncio.run(store.aget_or_load(LONG_KEY, never))
+        assert 0.1 <= time.monotonic() - begun < 30
+
+
 def test_a_store_that_is_closed_during_a_load_loses_nothing(store):
     async def load(key):
         store.close()

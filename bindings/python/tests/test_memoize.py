@@ -4,6 +4,7 @@ import functools
 import inspect
 import itertools
 import threading
+import time
 
 import memstore
 import pytest
@@ -293,6 +294,120 @@ def test_an_invalidation_during_a_call_wins(keeper):
 
         assert memoized(1) == 1
         assert memoized.cache_info().currsize == 0
+
+
+#: How a result is forgotten while it is being computed.
+FORGETTING = {
+    "invalidate": lambda store, memoized: memoized.invalidate(),
+    "cache_clear": lambda store, memoized: memoized.cache_clear(),
+    "delete": lambda store, memoized: store.delete(memoized.cache_key()),
+}
+
+
+@pytest.mark.parametrize("how", FORGETTING)
+def test_a_call_that_is_refused_is_not_given_what_was_computed_before_an_invalidation(how):
+    """One computes what it has read, another waits for the place that this takes, and a third, which calls after the
+    invalidation, behind it and in vain."""
+    reads, invalidated, has_place, enough = (threading.Event() for _ in range(4))
+    row, results = [b"old"], []
+
+    with memstore.Store(max_concurrent_readers=1, lock_timeout=1) as store:
+        store["x"] = b""
+
+        @store.memoize(codec="raw")
+        def read():
+            found = row[0]
+            if not invalidated.is_set():
+                reads.set()
+                assert invalidated.wait(60)
+                time.sleep(0.2)  # until the third waits for a place, too
+            return found
+
+        def hold_the_place():
+            assert reads.wait(60)
+            with store.view("x"):
+                has_place.set()
+                enough.wait(60)
+
+        def call_afterwards():
+            assert reads.wait(60)
+            time.sleep(0.1)  # until the other waits for the place
+            row[0] = b"new"
+            FORGETTING[how](store, read)
+            invalidated.set()
+            try:
+                results.append(read())
+            except memstore.LockTimeout:
+                results.append(None)
+            enough.set()
+
+        run_in_threads(read, hold_the_place, call_afterwards)
+        assert results in ([None], [b"new"])
+
+
+class Ordered(memstore.Store):
+    """A call of memoized functions in the thread that is late returns only after the one that is early has."""
+
+    late = None
+
+    def get_or_load(self, *args, **kwargs):
+        try:
+            return super().get_or_load(*args, **kwargs)
+        finally:
+            if threading.get_ident() == self.late:
+                self.may_return.set()
+                assert self.has_returned.wait(60)
+            else:
+                self.has_returned.set()
+
+
+@pytest.mark.parametrize("how", FORGETTING)
+def test_a_call_gets_what_it_has_computed_itself_though_an_earlier_one_ends_after_it(how):
+    """Neither result can be kept, in the store or beside it."""
+    reads = threading.Event()
+    row, results = ["old"], []
+
+    with Ordered({"loader.bypass_limit": "1kB"}, max_entry_size="1kB") as store:
+        store.may_return, store.has_returned = threading.Event(), threading.Event()
+
+        @store.memoize(codec="json")
+        def read():
+            found = row[0] * 5000
+            if store.late is None:
+                reads.set()
+                assert store.may_return.wait(60)
+            return found
+
+        def call_afterwards():
+            assert reads.wait(60)
+            row[0] = "new"
+            FORGETTING[how](store, read)
+            store.late = threading.get_ident()
+            results.append(read())
+
+        run_in_threads(read, call_afterwards)
+        assert results == ["new" * 5000]
+
+
+def test_threads_that_waited_get_what_can_be_kept_nowhere():
+    leave = threading.Event()
+    calls, results = [], []
+
+    with memstore.Store({"loader.bypass_limit": "1kB"}, max_entry_size="1kB") as store:
+
+        @store.memoize
+        def large(n):
+            calls.append(n)
+            leave.wait(60)
+            return "x" * n
+
+        def let_go():
+            assert wait_until(lambda: calls and large.cache_info().misses == 8, 60)
+            time.sleep(0.1)  # until all of them wait for the one that computes
+            leave.set()
+
+        run_in_threads(*[lambda: results.append(large(5000))] * 8, let_go)
+        assert results == ["x" * 5000] * 8
 
 
 def test_many_threads_compute_once(keeper):

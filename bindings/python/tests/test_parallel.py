@@ -269,7 +269,7 @@ def test_a_subscription_that_all_take_from_and_close(store):
 
 def test_a_lease_that_all_give_back(store):
     for i in range(300):
-        _, lease = store._lease_acquire(f"key-{i}")
+        _, lease = store._lease_acquire(f"key-{i}", 0)
         filled = []
 
         def give_back(number, lease=lease, filled=filled):

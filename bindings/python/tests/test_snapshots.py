@@ -200,6 +200,37 @@ def test_what_a_loader_raises_is_raised_in_the_end():
                 store.warm(["a"], lambda keys, wrong=wrong: wrong)
 
 
+class Rows(dict):
+    """What a loader of several keys returns. From when it is looked at on one allocation of Python's fails."""
+
+    def __init__(self, rows, nth):
+        super().__init__(rows)
+        self.nth, self.find = nth, super().get
+        self.testing = pytest.importorskip("_testcapi")
+
+    @property
+    def get(self):
+        if self.nth is not None:
+            first, self.nth = self.nth, None
+            self.testing.set_nomemory(first, first + 1)
+        return self.find
+
+
+def test_warming_that_python_has_no_memory_for_raises_memory_error():
+    def warm(nth):
+        with memstore.Store() as store:
+            rows = Rows({"a": b"v"}, nth)
+            try:
+                return store.warm(["a"], lambda keys: rows).stored
+            except Exception as failure:
+                return type(failure)
+            finally:
+                rows.testing.remove_mem_hooks()
+
+    outcomes = [warm(nth) for nth in range(8)]
+    assert MemoryError in outcomes and set(outcomes) <= {MemoryError, 1}
+
+
 def test_an_interrupt_ends_all_of_it():
     calls = []
 

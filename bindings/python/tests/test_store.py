@@ -464,7 +464,7 @@ def test_a_store_that_refers_to_what_refers_to_it_is_dropped_with_it():
         lambda store: store.subscribe(),
         lambda store: store.view("a"),
         lambda store: iter(store),
-        lambda store: store._lease_acquire("absent"),
+        lambda store: store._lease_acquire("absent", 0),
     ):
         store = Holding(memory_limit="16MB")
         store["a"] = b"1"
