@@ -15060,6 +15060,12 @@ static bool snapshot_reader_reserve(char **buffer, size_t *cap, size_t size, boo
     *cap = *buffer != NULL ? size : 0;
     return *buffer != NULL;
 }
+static bool snapshot_reader_may_hold_entries(const struct ms_snapshot_summary *summary)
+{
+    const size_t least = ms_snapshot_entry_head(summary->has_created, summary->has_ttl) + 1;
+    return summary->entries <= summary->blocks * (MS_SNAPSHOT_BLOCK_SIZE / least) &&
+           (summary->may_be_packed || summary->entries <= summary->file_size / least);
+}
 static int take_header(struct ms_snapshot_reader *reader, const char *header)
 {
     struct ms_snapshot_summary *summary = &reader->summary;
@@ -15082,7 +15088,8 @@ static int take_header(struct ms_snapshot_reader *reader, const char *header)
     if (summary->version == 0 || (flags & ~MS_SNAPSHOT_FLAGS) != 0 ||
         ms_take_u64(header + 48) != 0 || summary->saved_at < 0 ||
         summary->file_size != reader->file.size ||
-        summary->blocks > summary->file_size / MS_SNAPSHOT_BLOCK_HEAD_SIZE)
+        summary->blocks > summary->file_size / MS_SNAPSHOT_BLOCK_HEAD_SIZE ||
+        !snapshot_reader_may_hold_entries(summary))
         return MEMSTORE_ERR_CORRUPT_SNAPSHOT;
     return summary->may_be_packed && !ms_packing_is_supported() ? MEMSTORE_ERR_UNSUPPORTED
                                                                 : MEMSTORE_OK;
@@ -24246,7 +24253,7 @@ void ms_capture_purge(memstore *store, struct ms_capture *capture)
 /* lib/store/snapshot/news.c */
 #define BITS_PER_ENTRY 16
 #define LEAST_BITS_LOG2 16
-#define MOST_BITS_LOG2 27
+#define MOST_BITS_LOG2 36
 #define MOST_PATTERNS 4096
 void ms_news_init(struct ms_news_list *list)
 {
@@ -25790,7 +25797,7 @@ bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim)
     ms_tell_compacted(store, victim);
     return met_all;
 }
-static bool may_hold_entries(const struct ms_segment *segment)
+static bool store_space_reclaim_may_hold_entries(const struct ms_segment *segment)
 {
     const unsigned state = ms_load_relaxed(&segment->state);
     return state == MS_SEGMENT_OPEN || state == MS_SEGMENT_SEALED;
@@ -25803,7 +25810,7 @@ static void sweep(struct pass *pass, uint32_t most)
     const int64_t earliest = ms_due_sweep_begins(&store->due, segment);
     ms_arena_await_appends(&store->arena, segment);
     run_pass(pass, most);
-    if (!may_hold_entries(segment))
+    if (!store_space_reclaim_may_hold_entries(segment))
         ms_due_forget(&store->due, segment);
     else if (pass->stopped)
         ms_due_sweep_stopped(&store->due, segment, earliest);
