@@ -3,6 +3,7 @@
 
 #include "store/load/load.h"
 #include "store/read/view.h"
+#include "store/write/write.h"
 
 #include <string.h>
 
