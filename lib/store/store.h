@@ -111,7 +111,7 @@ struct memstore {
      * version cannot be told any more until its slot leads to the copy; 0 = none. Reclaim and shard lock
      * to write */
     atomic_uint_least64_t moving;
-    uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
+    uint32_t steps_down; /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
     int64_t held_up_since;
