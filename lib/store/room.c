@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making room: expired entries first, then what is kept beyond that, then dead bytes, then what the
- * eviction policy gives up. */
+ * tables do not need, then what the eviction policy gives up. */
 #include "store/store.h"
 #include "store/tell.h"
 
@@ -190,13 +190,14 @@ static bool harvest(memstore *store, int64_t deadline_us)
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
-/* Empty a segment of what is of no use any more. */
+/* Empty a segment of what is of no use any more, or have tables give back what they do not need. */
 static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           ms_tables_shrink_locked(store);
 }
 
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us)

@@ -49,6 +49,7 @@
 #include "store/monitor.h"
 #include "store/news.h"
 #include "store/stale.h"
+#include "store/tables.h"
 #include "store/track.h"
 #include "util/hash.h"
 
@@ -149,6 +150,7 @@ struct memstore {
     struct ms_retired *retired_ripening; /* from here on for the one that was begun */
     atomic_uint_least64_t retired_bytes;
     struct ms_retired *retired_spare; /* set aside, one for each table in use */
+    struct ms_tables tables;
 
     /* Unix minus monotonic milliseconds, and when that was looked up. */
     atomic_int_least64_t unix_offset MS_ALIGNED(MS_CACHE_LINE);

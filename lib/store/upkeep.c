@@ -85,7 +85,7 @@ static bool harvest(memstore *store)
                                   : ms_harvest_locked(store, ms_store_deadline(store));
 }
 
-static bool step_locked(memstore *store, bool exact)
+static bool step_locked(memstore *store, bool exact, bool all)
 {
     if (sweep_one(store, exact))
         return true;
@@ -95,7 +95,8 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     return harvest(store) || (lacks_room(store) && evict_ahead(store)) ||
            ms_arena_make_ahead(&store->arena) ||
-           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
+           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store) ||
+           ms_tables_tend_locked(store, all);
 }
 
 /* The maintenance thread does not wait for the reclaim lock: whoever holds it may be waiting for
@@ -144,7 +145,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
-        busy = !closed && step_locked(store, exact);
+        busy = !closed && step_locked(store, exact, exact && budget_us == 0);
         /* Who waits for it is not kept waiting. */
         const bool ripens = !closed && ms_maintenance_is_me() &&
                             (store->ripening != 0 || !busy || !gathers(store)) &&
