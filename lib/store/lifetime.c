@@ -192,6 +192,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
+    ms_store_relaxed(&store->spent_at, MS_NEVER);
     ms_tables_init(&store->tables);
     ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);

@@ -205,6 +205,14 @@ bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
     return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
 }
 
+/* What is dead in open segments is had once they are sealed. */
+static bool seal_spent(memstore *store)
+{
+    bool left;
+
+    return ms_arena_seal_spent(&store->arena, store->arena.worn_from, true, &left);
+}
+
 static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
 {
     struct ms_arena *arena = &store->arena;
@@ -218,7 +226,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-           ms_harvest_ripe_locked(store, deadline_us);
+           ms_harvest_ripe_locked(store, deadline_us) || seal_spent(store);
 }
 
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)

@@ -142,6 +142,9 @@ struct memstore {
      * reclaim lock */
     int64_t held_up_since;
     int64_t held_up_last; /* when they did last; reclaim lock */
+    /* When to look at open segments in which nothing lives, by the exact clock; MS_NEVER = not. To write;
+     * relaxed */
+    atomic_int_least64_t spent_at;
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
