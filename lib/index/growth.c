@@ -136,12 +136,12 @@ static void set_next(struct ms_index *index, uint32_t shard, uint64_t word)
 }
 
 /* Begin to give a shard a table of `count` buckets. False when there is no memory for it. */
-static bool begin(struct ms_index *index, uint32_t shard, uint64_t count)
+static bool begin(struct ms_index *index, uint32_t shard, uint64_t count, bool wins)
 {
     const size_t bytes = count * sizeof(struct ms_bucket);
     uint64_t offset;
 
-    if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
+    if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, wins, &offset))
         return false;
     ms_add_relaxed(&index->table_bytes, bytes);
     set_next(index, shard, offset >> index->table_shift << 32 | count);
@@ -229,7 +229,8 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
     const uint64_t scanty = buckets_for(index, entries_and(index, shard, more),
                                         (uint64_t)ms_table_buckets(table_of(index, shard)) + 1);
 
-    if (!begin(index, shard, roomy) && (scanty == roomy || !begin(index, shard, scanty)))
+    if (!begin(index, shard, roomy, false) &&
+        (scanty == roomy || !begin(index, shard, scanty, false)))
         return MS_INDEX_NO_ROOM;
     move(index, shard, step_for(index, shard, more));
     return MS_INDEX_GROWN;
@@ -258,34 +259,51 @@ enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uin
 
 /* ---- Less ---- */
 
-/* Buckets for the entries that a shard has, and an eighth more. */
-static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
+/* Buckets for the entries that a shard has, or `least`, and an eighth more. */
+static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard, uint64_t least)
 {
-    const uint64_t entries = ms_index_entries(index, shard);
+    const uint64_t there = ms_index_entries(index, shard);
+    const uint64_t entries = there > least ? there : least;
 
     return buckets_for(index, entries + entries / 8, 0);
 }
 
-static bool is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table)
+static bool is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table,
+                         uint64_t least)
 {
-    return ms_table_buckets(table) > 2 * buckets_needed(index, shard);
+    return ms_table_buckets(table) > 2 * buckets_needed(index, shard, least);
 }
 
-bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
+bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard, uint64_t least)
 {
-    return is_oversized(index, shard, table_of(index, shard));
+    return is_oversized(index, shard, table_of(index, shard), least);
 }
 
-bool ms_index_shrink(struct ms_index *index, uint32_t shard)
+bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, bool to_the_last)
 {
-    if (!ms_index_is_oversized(index, shard))
+    if (!ms_index_is_oversized(index, shard, least))
         return false;
-    if (is_oversized(index, shard, next_of(index, shard)))
+    if (is_oversized(index, shard, next_of(index, shard), least))
         give_up(index, shard);
-    if (next_of(index, shard) == 0 && !begin(index, shard, buckets_needed(index, shard)))
+    if (next_of(index, shard) == 0 &&
+        !begin(index, shard, buckets_needed(index, shard, least), to_the_last))
         return false;
     move(index, shard, SHRINK_STEP);
     return true;
+}
+
+void ms_index_begin_peaks(struct ms_index *index)
+{
+    for (uint32_t shard = 0; shard < index->shard_count; shard++)
+        ms_store_relaxed(&index->shards[shard].peak, 0);
+}
+
+uint32_t ms_index_peak(const struct ms_index *index, uint32_t shard)
+{
+    const uint32_t now = ms_index_entries(index, shard);
+    const uint32_t peak = ms_load_relaxed(&index->shards[shard].peak);
+
+    return peak > now ? peak : now;
 }
 
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)

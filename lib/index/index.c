@@ -49,6 +49,24 @@ static void count_entries(struct ms_index *index, uint32_t shard, int change)
                      ms_index_entries(index, shard) + (uint32_t)change);
 }
 
+/* A table with more entries to a bucket is not oversized. */
+#define OVERSIZED_UP_TO 4
+
+/* An entry was removed from a shard. */
+static void note_less(struct ms_index *index, uint32_t shard)
+{
+    struct ms_shard *of = &index->shards[shard];
+    const uint32_t entries = ms_index_entries(index, shard);
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
+
+    if (entries >= ms_load_relaxed(&of->peak))
+        ms_store_relaxed(&of->peak, entries + 1);
+    if (ms_unlikely(entries < buckets * OVERSIZED_UP_TO) &&
+        !ms_load_relaxed(&index->may_be_oversized) &&
+        ms_index_is_oversized(index, shard, index->announced))
+        ms_store_relaxed(&index->may_be_oversized, true);
+}
+
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out)
 {
@@ -86,6 +104,7 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
         remove_moved(index, hash, ms_slot_place(slot));
     ms_table_remove(ms_index_probe(index, hash), slot);
     count_entries(index, shard, -1);
+    note_less(index, shard);
 }
 
 /* ---- Scanning ---- */

@@ -42,6 +42,9 @@ struct ms_shard {
     atomic_uint_least32_t batch_sequence;
     /* Buckets of the table whose entries are in `next`, too. Shard lock */
     uint32_t moved;
+    /* No fewer entries were there at some time since ms_index_begin_peaks(); those that are there count
+     * besides. Shard lock to write, but by that */
+    atomic_uint_least32_t peak;
     /* The word of the table that is to take the place of the shard's; 0 = none. Shard lock */
     uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
@@ -49,8 +52,9 @@ struct ms_shard {
 /* What the index asks of its owner. */
 struct ms_index_owner {
     /* Zeroed table memory at a multiple of 64 from the index' base, or of a larger granule, at *offset;
-     * false when there is no room. */
-    bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
+     * false when there is no room. With `wins` it takes the place of more, for which the last there is may be
+     * had. */
+    bool (*alloc_table)(void *context, size_t bytes, bool wins, uint64_t *offset);
     /* Free a table after a grace period. Never fails: what that needs was set aside by
      * alloc_table. */
     void (*retire_table)(void *context, uint64_t offset, size_t bytes);
@@ -75,6 +79,10 @@ struct ms_index {
     struct ms_shard *shards;
     struct ms_index_owner owner;
     atomic_uint_least64_t table_bytes; /* those that are being filled included */
+    uint32_t
+        announced; /* entries of each shard that there are to be; the owner's, constant while in use */
+    /* Some table may be oversized, even for those: it was when an entry was removed. Any thread */
+    atomic_bool may_be_oversized;
 };
 
 /* Bytes of bookkeeping for this many shards. */
@@ -186,11 +194,16 @@ enum ms_index_wish {
  * through hundreds of buckets, unless the wish is another. */
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
                                      enum ms_index_wish wish);
-/* Whether a shard's table is more than twice as large as its entries need. Any thread. */
-bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
-/* Begin to replace such a table by one that has a little room, or take some steps. False when there is
- * nothing to win any more, or no memory for both; the shard is as before then. */
-bool ms_index_shrink(struct ms_index *index, uint32_t shard);
+/* Whether a shard's table is more than twice as large as its entries need, or `least` if those are more. Any
+ * thread. */
+bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard, uint64_t least);
+/* Begin to replace such a table by one that has a little room, or take some steps; `to_the_last` with what memory
+ * there is. False when there is nothing to win any more, or no memory for both; the shard is as before then. */
+bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, bool to_the_last);
+/* The most entries that were in a shard since then. Any thread; what is removed at that moment may count in
+ * neither. */
+void ms_index_begin_peaks(struct ms_index *index);
+uint32_t ms_index_peak(const struct ms_index *index, uint32_t shard);
 
 /* ---- For scans ---- */
 

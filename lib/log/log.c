@@ -71,8 +71,8 @@ static const struct row rows[MS_LOG_EVENTS] = {
     [MS_LOG_PRESSURE_UNKNOWN] = {"memory_pressure_unknown",
                                  "it cannot be told whether memory is short", MEMSTORE_LOG_WARN,
                                  BY_HAND},
-    [MS_LOG_INDEX_GROWN] = {"index_grown", "the index of a shard has grown", MEMSTORE_LOG_DEBUG,
-                            IN_DETAIL},
+    [MS_LOG_INDEX_GROWN] = {"index_grown", "a shard of the index has another table",
+                            MEMSTORE_LOG_DEBUG, IN_DETAIL},
     [MS_LOG_COMPACTED] = {"compacted", "a segment was compacted", MEMSTORE_LOG_DEBUG, IN_DETAIL},
 };
 

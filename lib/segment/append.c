@@ -356,5 +356,8 @@ void ms_arena_publish(struct ms_reserved *reserved)
 bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
 {
     ms_pool_count_gone(arena, segment, size);
-    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
+    const unsigned state = ms_load_seq_cst(&segment->state);
+    return (state == MS_SEGMENT_SEALED ||
+            (state == MS_SEGMENT_OPEN && !ms_load_relaxed(&arena->may_be_spent))) &&
+           ms_pool_is_empty(segment);
 }

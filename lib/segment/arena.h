@@ -124,6 +124,8 @@ struct ms_arena {
     atomic_uint_least64_t rank_clock;
 
     atomic_uint_least32_t worn; /* AR-4. Relaxed: whoever is about to make room looks again */
+    /* Nothing lives any more in some open segment, as of when an entry in it died. Relaxed */
+    atomic_bool may_be_spent;
 
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;      /* segments of one large entry that are in use */
@@ -285,8 +287,8 @@ void ms_arena_publish(struct ms_reserved *reserved);
 /* What was reserved is given up, or a batch has done with its records. True when its segment was
  * retired for that. */
 bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved);
-/* An entry of `size` padded bytes is not referred to any more. True when the segment may be
- * ready to be retired. */
+/* An entry of `size` padded bytes is not referred to any more. True when ms_arena_retire() is to look at the
+ * segment. */
 bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size);
 
 /* ---- The life of segments ---- */
@@ -294,10 +296,14 @@ bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uin
 /* Overwrite all that holds entries, of whatever state. Nobody uses the arena any more. */
 void ms_arena_wipe(struct ms_arena *arena);
 /* Move a sealed segment that holds nothing live and nothing in flight to limbo. False when it is
- * not such a one. */
+ * not such a one; true also when it is open still and the first such since ms_arena_seal_spent(). */
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 /* Seal all open segments, so that lists hold everything. */
 void ms_arena_seal_open(struct ms_arena *arena);
+/* Seal those open segments in which nothing lives any more, or `worn_from` bytes at least are dead; unless
+ * `at_once` only those to which nothing was appended since the last call: others, which are `*left`, may be
+ * filled up. False when none was. */
+bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);

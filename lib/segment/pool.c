@@ -68,6 +68,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->claimed, 0);
     ms_store_relaxed(&segment->settled, 0);
+    segment->seen = 0;
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -200,6 +201,16 @@ static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
     ms_pool_push_limbo(arena, segment);
 }
 
+/* False when it is known that some are. */
+static bool note_spent_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    if (ms_load_relaxed(&arena->may_be_spent) ||
+        ms_load_relaxed(&segment->state) != MS_SEGMENT_OPEN || !ms_pool_is_empty(segment))
+        return false;
+    ms_store_relaxed(&arena->may_be_spent, true);
+    return true;
+}
+
 static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || !ms_pool_is_empty(segment))
@@ -231,7 +242,7 @@ bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_testing_reach(MS_POINT_RETIRING);
     ms_mutex_lock(&arena->pool_lock);
-    const bool retired = retire_locked(arena, segment);
+    const bool retired = retire_locked(arena, segment) || note_spent_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -247,6 +258,7 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     ms_add_release(&segment->settled, 1);
     ms_pool_count_gone(arena, segment, reserved->size);
     const bool retired = retire_locked(arena, segment);
+    note_spent_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -265,6 +277,53 @@ void ms_arena_seal_open(struct ms_arena *arena)
         slot->segment = NULL;
         ms_mutex_unlock(&slot->lock);
     }
+}
+
+/* Whether nothing in an open segment lives, or so much is dead as makes up for what is unused. Slot lock held. */
+static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
+{
+    return ms_load_relaxed(&segment->claimed) != 0 && ms_segment_pending(segment) == 0 &&
+           (ms_pool_is_empty(segment) || ms_segment_dead_bytes(segment) >= worn_from);
+}
+
+struct look {
+    uint32_t worn_from;
+    bool at_once, sealed, left;
+};
+
+/* NULL when it was sealed. */
+static struct ms_segment *look_at(struct ms_arena *arena, struct ms_segment *segment,
+                                  struct look *look)
+{
+    if (segment == NULL || !is_spent(segment, look->worn_from))
+        return segment;
+    const uint32_t claimed = ms_load_relaxed(&segment->claimed);
+    if (!look->at_once && segment->seen != claimed) {
+        segment->seen = claimed;
+        look->left = true;
+        return segment;
+    }
+    ms_pool_seal(arena, segment);
+    look->sealed = true;
+    return NULL;
+}
+
+bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left)
+{
+    struct look look = {.worn_from = worn_from, .at_once = at_once};
+
+    /* First, so that what dies meanwhile tells. */
+    ms_store_relaxed(&arena->may_be_spent, false);
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+
+        ms_mutex_lock(&slot->lock);
+        slot->spare = look_at(arena, slot->spare, &look);
+        slot->segment = look_at(arena, slot->segment, &look);
+        ms_mutex_unlock(&slot->lock);
+    }
+    *left = look.left;
+    return look.sealed;
 }
 
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,

@@ -96,6 +96,7 @@ struct ms_segment {
     atomic_uint stale_entries; /* likewise */
     /* no entry was given a shorter time to live, in milliseconds; written under the due lock */
     atomic_uint least_ttl;
+    uint32_t seen; /* `claimed` when it was last looked at for being spent; slot lock */
 } MS_ALIGNED(128);
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");

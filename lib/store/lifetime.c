@@ -43,14 +43,13 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 
 /* ---- What the index asks of its owner ---- */
 
-static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
+static bool alloc_table(void *context, size_t bytes, bool wins, uint64_t *offset)
 {
     memstore *store = context;
     struct ms_arena *arena = &store->arena;
+    const uint64_t spare = wins ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
-                                                (uint64_t)arena->reserve << arena->segment_shift)
-                               : NULL;
+    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes, spare) : NULL;
 
     if (table == NULL) {
         if (node == NULL)
@@ -201,6 +200,8 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
+    ms_store_relaxed(&store->spent_at, MS_NEVER);
+    ms_tables_init(&store->tables);
     ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
@@ -280,6 +281,7 @@ static int presize_index(memstore *store, const char **why)
             return MEMSTORE_ERR_INVALID_CONFIG;
         }
     }
+    store->index.announced = (uint32_t)each;
     return MEMSTORE_OK;
 }
 

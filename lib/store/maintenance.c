@@ -55,10 +55,14 @@ static bool is_background(const memstore *store)
 static int64_t when_due(memstore *store, int64_t now_us)
 {
     const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
-    const int64_t look = ms_load_relaxed(&store->track.look_ms);
-    const int64_t first = sweep < idle ? sweep : idle;
-    const int64_t when = first < look ? first : look;
+    const int64_t plans[] = {idle, ms_load_relaxed(&store->spent_at),
+                             ms_load_relaxed(&store->track.look_ms),
+                             ms_load_relaxed(&store->tables.look_at)};
     const int64_t now = ms_clock_exact_ms();
+    int64_t when = sweep;
+
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
+        when = plans[i] < when ? plans[i] : when;
 
     if (when <= now)
         return now_us;

@@ -47,6 +47,7 @@
 #include "store/snapshot/news.h"
 #include "store/space/pressure_limit.h"
 #include "store/space/stale.h"
+#include "store/space/tables.h"
 #include "store/track/track.h"
 #include "store/watch/exporter.h"
 #include "store/watch/monitor.h"
@@ -116,6 +117,9 @@ struct memstore {
      * reclaim lock */
     int64_t held_up_since;
     int64_t held_up_last; /* when they did last; reclaim lock */
+    /* When to look at open segments in which nothing lives, by the exact clock; MS_NEVER = not. To write;
+     * relaxed */
+    atomic_int_least64_t spent_at;
     atomic_bool sweeping; /* the holder of the reclaim lock is removing what has expired */
 
     ms_mutex retired_lock;
@@ -124,6 +128,7 @@ struct memstore {
     struct ms_retired *retired_ripening; /* from here on for the one that was begun */
     atomic_uint_least64_t retired_bytes;
     struct ms_retired *retired_spare; /* set aside, one for each table in use */
+    struct ms_tables tables;
 
     /* Unix minus monotonic milliseconds, and when that was looked up. */
     atomic_int_least64_t unix_offset MS_ALIGNED(MS_CACHE_LINE);

@@ -16,6 +16,8 @@
 
 /* Dead bytes that a segment must have to be compacted in time. */
 #define COMPACT_DIVISOR 4
+/* So long nothing may have been appended to a segment that is sealed for having nothing live. */
+#define SPENT_MS 1000
 /* Between the segments that somebody sweeps who wants all of it swept, writers that make room come
  * first. */
 #define GIVE_WAY_US 200
@@ -38,8 +40,13 @@ static bool sweep_one(memstore *store, bool exact)
     return removed != 0 || ms_load_relaxed(&segment->earliest) > now;
 }
 
-/* Compact when dead bytes have reached gc_percent of live bytes. */
-static bool compact_one(memstore *store)
+static uint32_t compacts_from(const memstore *store)
+{
+    return (uint32_t)(ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
+}
+
+/* Whether dead bytes have reached gc_percent of live bytes. */
+static bool is_gc_due(memstore *store)
 {
     const uint32_t percent = ms_setting_of(&store->settings, gc_percent);
     uint64_t live, dead;
@@ -47,11 +54,34 @@ static bool compact_one(memstore *store)
     if (percent == 0 || !ms_arena_is_worn(&store->arena))
         return false;
     ms_store_live_and_dead(store, &live, &dead);
-    if (dead == 0 || dead * 100 < live * percent)
+    return dead != 0 && dead * 100 >= live * percent;
+}
+
+/* Seal open segments of which nothing is left, and those to be compacted, if nobody has appended to them for a
+ * second: where entries are written and soon gone a segment is to take many of them. */
+static bool seal_spent(memstore *store, bool all)
+{
+    const int64_t now = ms_clock_exact_ms(), planned = ms_load_relaxed(&store->spent_at);
+    bool left;
+
+    if (!all && planned != MS_NEVER && now < planned)
+        return false;
+    const bool gc_due = is_gc_due(store);
+    if (!all && planned == MS_NEVER && !gc_due && !ms_load_relaxed(&store->arena.may_be_spent))
+        return false;
+    const bool sealed =
+        ms_arena_seal_spent(&store->arena, gc_due ? compacts_from(store) : UINT32_MAX, all, &left);
+    ms_store_relaxed(&store->spent_at, left ? now + SPENT_MS : MS_NEVER);
+    return sealed;
+}
+
+/* Compact one when it is time for that. */
+static bool compact_one(memstore *store)
+{
+    if (!is_gc_due(store))
         return false;
 
-    struct ms_segment *segment =
-        ms_reclaim_emptiest(store, ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
+    struct ms_segment *segment = ms_reclaim_emptiest(store, compacts_from(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
@@ -92,7 +122,7 @@ static bool harvest(memstore *store)
                                   : ms_harvest_locked(store, ms_store_deadline(store));
 }
 
-static bool step_locked(memstore *store, bool exact)
+static bool step_locked(memstore *store, bool exact, bool all)
 {
     if (sweep_one(store, exact))
         return true;
@@ -102,7 +132,8 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     return harvest(store) || (lacks_room(store) && evict_ahead(store)) ||
            ms_arena_make_ahead(&store->arena) ||
-           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || compact_one(store);
+           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || seal_spent(store, all) ||
+           compact_one(store) || ms_tables_tend_locked(store, all);
 }
 
 /* The maintenance thread does not wait for the reclaim lock: whoever holds it may be waiting for
@@ -151,7 +182,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (!lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
-        busy = !closed && step_locked(store, exact);
+        busy = !closed && step_locked(store, exact, exact && budget_us == 0);
         /* Who waits for it is not kept waiting. */
         const bool ripens = !closed && ms_maintenance_is_me() &&
                             (store->ripening != 0 || !busy || !gathers(store)) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How full the tables of an index get in a store that is full itself: a search for what is not there walks to
  * the next free slot, which in a table without any is far. */
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #include <inttypes.h>
@@ -151,5 +152,137 @@ Test(index_load, a_store_without_eviction_uses_every_slot, .timeout = 120)
     while (status == MEMSTORE_OK && ++key < 1000000);
     cr_assert(status == MEMSTORE_ERR_CACHE_FULL || status == MEMSTORE_ERR_SHARD_OVERFLOW);
     cr_assert_gt(load_of(store), 0.9);
+    memstore_destroy(store);
+}
+
+/* ---- Tables of what is gone ---- */
+
+#define EMPTIED_LIMIT "performance.memory_limit=4MiB"
+#define MINUTE 60000
+
+/* Numbers of keys from `first` on, until one is refused or there are `most`; how many were stored. */
+static uint64_t set_numbers(memstore *store, uint64_t first, uint64_t most, size_t size)
+{
+    unsigned char *value = test_bytes(size, 1);
+    uint64_t key = first;
+
+    while (key < first + most &&
+           memstore_set(store, &key, sizeof key, value, size, 0) == MEMSTORE_OK)
+        key++;
+    free(value);
+    return key - first;
+}
+
+static void delete_numbers(memstore *store, uint64_t first, uint64_t count)
+{
+    for (uint64_t key = first; key < first + count; key++)
+        memstore_delete(store, &key, sizeof key);
+}
+
+/* How many entries of 1000 bytes a store holds once many more were written, after as many small ones as it
+ * takes were there, or none. */
+static uint64_t held_after(const char *eviction, const char *maintenance, bool had_small)
+{
+    memstore *store = test_open(EMPTIED_LIMIT, eviction, maintenance, NULL);
+
+    if (had_small) {
+        const uint64_t count = set_numbers(store, 0, 150000, 2);
+
+        cr_assert_gt(test_memory(store).index, MINUTE * 10);
+        delete_numbers(store, 0, count);
+    }
+    set_numbers(store, 1000000, 20000, 1000);
+    const uint64_t held = memstore_size(store);
+    memstore_destroy(store);
+    return held;
+}
+
+static void expect_room_again(const char *eviction, const char *maintenance)
+{
+    const uint64_t fresh = held_after(eviction, maintenance, false);
+    const uint64_t held = held_after(eviction, maintenance, true);
+
+    cr_expect_geq(held, fresh - fresh / 33, "%s, %s: %" PRIu64 " entries where %" PRIu64 " fit",
+                  eviction, maintenance, held, fresh);
+}
+
+Test(index_load, what_many_small_entries_needed_is_for_large_ones_when_they_are_gone,
+     .timeout = 120)
+{
+    expect_room_again("eviction=none", "maintenance=manual");
+    expect_room_again("eviction=none", "maintenance=background");
+    expect_room_again("eviction=adaptive", "maintenance=manual");
+    expect_room_again("eviction=adaptive", "maintenance=background");
+    expect_room_again("eviction=fifo", "maintenance=manual");
+}
+
+/* Nobody wants the memory. */
+Test(index_load, tables_that_were_too_large_for_a_minute_give_their_memory_back, .timeout = 120)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    test_clock_start();
+    set_numbers(store, 0, 50000, 2);
+    const uint64_t full = test_memory(store).index;
+    delete_numbers(store, 100, 50000 - 100);
+    assert_ok(memstore_maintain(store, 1000000));
+    test_clock_advance(MINUTE - 1);
+    assert_ok(memstore_maintain(store, 1000000));
+    cr_assert_eq(test_memory(store).index, full);
+    test_clock_advance(1);
+    assert_ok(memstore_maintain(store, 1000000));
+    cr_assert_lt(test_memory(store).index, full / 4);
+    for (uint64_t key = 0; key < 100; key++)
+        assert_ok(memstore_has(store, &key, sizeof key));
+    memstore_destroy(store);
+}
+
+Test(index_load, by_hand_all_of_it_is_given_back_at_once, .timeout = 120)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    set_numbers(store, 0, 50000, 2);
+    const uint64_t full = test_memory(store).index, charged = test_memory(store).charged;
+    delete_numbers(store, 100, 50000 - 100);
+    assert_ok(memstore_maintain(store, 0));
+    cr_assert_lt(test_memory(store).index, full / 4);
+    cr_assert_lt(test_memory(store).charged, charged - full / 2);
+    memstore_destroy(store);
+}
+
+Test(index_load, a_store_that_fills_again_each_second_keeps_its_tables, .timeout = 120)
+{
+    memstore *store = test_open("maintenance=manual", NULL);
+
+    test_clock_start();
+    set_numbers(store, 0, 20000, 2);
+    const uint64_t full = test_memory(store).index;
+    for (unsigned second = 0; second < 150; second++) {
+        delete_numbers(store, 0, 20000);
+        assert_ok(memstore_maintain(store, 1000000));
+        cr_assert_eq(test_memory(store).index, full);
+        set_numbers(store, 0, 20000, 2);
+        test_clock_advance(1000);
+    }
+    memstore_destroy(store);
+}
+
+Test(index_load, tables_that_were_sized_at_open_are_not_made_smaller, .timeout = 120)
+{
+    memstore *store =
+        test_open("maintenance=manual", "shards=16", "max_entries_in_window=100000", NULL);
+    const uint64_t at_open = test_memory(store).index;
+
+    set_numbers(store, 0, 50000, 2);
+    delete_numbers(store, 0, 50000);
+    assert_ok(memstore_maintain(store, 0));
+    cr_expect_eq(test_memory(store).index, at_open);
+    set_numbers(store, 0, 400000, 2);
+    delete_numbers(store, 0, 400000);
+    assert_ok(memstore_maintain(store, 0));
+    cr_expect_geq(test_memory(store).index, at_open);
+    cr_expect_leq(test_memory(store).index, at_open + at_open / 4);
+    set_numbers(store, 0, 100000, 2);
+    cr_expect_leq(test_memory(store).index, at_open + at_open / 4);
     memstore_destroy(store);
 }

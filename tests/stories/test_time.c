@@ -75,9 +75,7 @@ Test(time, no_record_of_a_ttl_outlives_its_entry)
         assert_ok(memstore_maintain(store, 0));
         const memstore_memory_stats memory = test_memory(store);
         cr_assert_eq(memory.live, 0);
-        /* A segment that is still being filled keeps its dead bytes, and no other does. */
-        cr_assert(memory.dead < 4 * memory.segment_size, "dead %llu",
-                  (unsigned long long)memory.dead);
+        cr_assert_eq(memory.dead, 0, "dead %llu", (unsigned long long)memory.dead);
         cr_assert(memory.charged < 4 << 20);
     }
     cr_assert_eq(test_stats(store).expirations, 50000);

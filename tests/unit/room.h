@@ -93,7 +93,8 @@ static inline bool room_kill(struct ms_arena *arena, const struct ms_reserved *e
 {
     ms_store_relaxed(&entry->entry->mark, MS_MARK_DEAD);
     return ms_arena_entry_died(arena, entry->segment, entry->size) &&
-           ms_arena_retire(arena, entry->segment);
+           ms_arena_retire(arena, entry->segment) &&
+           ms_load_relaxed(&entry->segment->state) == MS_SEGMENT_LIMBO;
 }
 
 static inline void room_count_one(struct ms_segment *segment, void *context)

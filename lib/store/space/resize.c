@@ -32,9 +32,8 @@
 /* Who may not wait for that lock tries for so long, with such pauses. */
 #define TRIES_US 2000
 #define TRY_US 50
-/* How long to wait for views, or for a shard that somebody holds. */
+/* How long to wait for views. */
 #define POLL_US 500
-#define SHARD_PATIENCE_US 5000
 /* Who waits for another limit waits so long at least for what writers may not wait for at all. */
 #define PATIENCE_LEAST_US 100000
 /* Memory pressure lets go on for so long that gains nothing. */
@@ -122,39 +121,12 @@ static int check_target(memstore *store, uint64_t target, uint64_t parting,
 
 /* ---- Down ---- */
 
-/* A step towards a smaller table of a shard. False when there is none to take now. */
-static bool shrink_table(memstore *store, uint32_t shard)
-{
-    ms_mutex *lock = &store->index.shards[shard].lock;
-
-    if (!ms_index_is_oversized(&store->index, shard) ||
-        !ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US))
-        return false;
-    const bool stepped = ms_index_shrink(&store->index, shard);
-    ms_mutex_unlock(lock);
-    return stepped;
-}
-
-/* Replace tables of shards that have lost most of their entries, until then. Reclaim lock held. */
-static bool shrink_tables(memstore *store, int64_t until_us)
-{
-    bool shrunk = false;
-
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        while (shrink_table(store, shard)) {
-            shrunk = true;
-            if (ms_clock_real_us() >= until_us)
-                return true;
-        }
-    }
-    return shrunk;
-}
-
-/* The same, and note how long it took: nothing comes free until all of a table is replaced. */
+/* Replace tables of shards that have lost most of their entries, until then, and note how long it took: nothing
+ * comes free until all of a table is replaced. Reclaim lock held. */
 static bool replace_tables(struct resize *resize, int64_t until_us)
 {
     const int64_t begun = ms_clock_real_us();
-    const bool shrunk = shrink_tables(resize->store, until_us);
+    const bool shrunk = ms_tables_shrink_to_least_locked(resize->store, until_us);
 
     if (shrunk)
         resize->replacing_us += ms_clock_real_us() - begun;

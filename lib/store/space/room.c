@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making room: expired entries first, then what is kept beyond that, then dead bytes, then what the
- * eviction policy gives up. */
+ * tables do not need, then what the eviction policy gives up. */
 #include "store/space/room.h"
 
 #include "store/maintenance.h"
@@ -200,18 +200,27 @@ static bool harvest(memstore *store, int64_t deadline_us)
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
-/* Empty a segment of what is of no use any more. */
+/* Empty a segment of what is of no use any more, or have tables give back what they do not need. */
 static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           ms_tables_shrink_locked(store);
 }
 
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
 {
     return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+
+/* What is dead in open segments is had once they are sealed. */
+static bool seal_spent(memstore *store)
+{
+    bool left;
+
+    return ms_arena_seal_spent(&store->arena, store->arena.worn_from, true, &left);
 }
 
 static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
@@ -227,7 +236,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-           ms_harvest_ripe_locked(store, deadline_us);
+           ms_harvest_ripe_locked(store, deadline_us) || seal_spent(store);
 }
 
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)

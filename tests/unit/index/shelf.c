@@ -8,11 +8,11 @@
 
 #define TABLES_BYTES ((size_t)256 << 20)
 
-static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
+static bool alloc_table(void *context, size_t bytes, bool wins, uint64_t *offset)
 {
     struct shelf *shelf = context;
 
-    if (shelf->refuses || shelf->used + bytes > TABLES_BYTES)
+    if ((wins ? shelf->refuses_all : shelf->refuses) || shelf->used + bytes > TABLES_BYTES)
         return false;
     *offset = shelf->used;
     shelf->used += (bytes + 63) & ~(size_t)63;

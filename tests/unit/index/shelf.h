@@ -20,7 +20,8 @@ struct shelf {
     uint32_t places;                          /* given out so far */
     char *base;                               /* of the tables, one behind the other */
     size_t used;
-    bool refuses;    /* has no room for another table */
+    bool refuses;     /* has no room for another table, */
+    bool refuses_all; /* nor for one that wins some */
     uint32_t hashed; /* how often an entry was hashed, which is when it is moved to another table */
     unsigned tables, retired_tables;
     uint64_t retired_offset; /* of the table retired last */

@@ -198,7 +198,7 @@ Test(steps, to_a_smaller_table_leave_room_for_what_comes_meanwhile)
         if (key % 4 != 0)
             cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
     }
-    cr_assert(ms_index_shrink(&shelf->index, 0));
+    cr_assert(ms_index_shrink(&shelf->index, 0, 0, false));
     cr_assert(shelf_is_moving(shelf, 0));
     shelf_check(shelf);
     /* Twice as many as there were. */
@@ -220,7 +220,7 @@ Test(steps, a_table_that_is_to_be_smaller_is_given_up_where_the_old_one_is_neede
 
     for (uint64_t key = keys / 4; key < keys; key++)
         cr_assert(shelf_remove(shelf, shelf_hash_of(key), key));
-    cr_assert(ms_index_shrink(&shelf->index, 0));
+    cr_assert(ms_index_shrink(&shelf->index, 0, 0, false));
     cr_assert(shelf_is_moving(shelf, 0));
     cr_assert_eq(ms_index_grow(&shelf->index, 0, (uint32_t)keys / 2), MS_INDEX_GROWN);
     cr_assert_not(shelf_is_moving(shelf, 0));
@@ -248,7 +248,7 @@ static void churn(unsigned rounds, struct unit_random *random)
         } else if (kind < 8) {
             cr_assert(shelf_update(shelf, shelf_hash_of(key), key));
         } else {
-            ms_index_shrink(&shelf->index, 0);
+            ms_index_shrink(&shelf->index, 0, 0, false);
         }
         if (i % 100 == 0)
             shelf_check(shelf);

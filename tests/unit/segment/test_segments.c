@@ -517,3 +517,68 @@ Test(segments, wiping_leaves_nothing_of_entries)
     cr_assert_eq(((const char *)other.entry)[8], 0, "in an open segment neither");
     ms_arena_fini(arena);
 }
+
+/* ---- Open segments that are spent ---- */
+
+#define NO_BYTES UINT32_MAX
+
+static bool seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once)
+{
+    bool left;
+
+    return ms_arena_seal_spent(arena, worn_from, at_once, &left);
+}
+
+Test(segments, an_open_one_of_which_all_is_dead_is_sealed_once_nothing_more_comes)
+{
+    struct ms_arena *arena = room_open(4 * MIB);
+    struct ms_reserved entry = room_write_new(arena, 100);
+    bool left;
+
+    cr_assert_not(ms_load_relaxed(&arena->may_be_spent));
+    room_kill(arena, &entry);
+    cr_assert(ms_load_relaxed(&arena->may_be_spent));
+    cr_assert_not(ms_arena_seal_spent(arena, NO_BYTES, false, &left));
+    cr_assert(left);
+    entry = room_write_new(arena, 100);
+    cr_assert_not(ms_arena_seal_spent(arena, NO_BYTES, false, &left), "it lives");
+    cr_assert_not(left);
+    room_kill(arena, &entry);
+    cr_assert_not(ms_arena_seal_spent(arena, NO_BYTES, false, &left), "it was appended since");
+    cr_assert(left);
+    cr_assert(ms_arena_seal_spent(arena, NO_BYTES, false, &left));
+    cr_assert_not(left);
+    cr_assert_eq(room_count(arena, MS_SEGMENT_LIMBO), 1);
+    cr_assert_not(seal_spent(arena, NO_BYTES, false), "there is none any more");
+    room_close(arena);
+}
+
+Test(segments, an_open_one_of_which_much_is_dead_is_sealed_where_that_is_asked_for)
+{
+    struct ms_arena *arena = room_open(4 * MIB);
+    const struct ms_reserved dead = room_write_new(arena, 100);
+
+    room_write_new(arena, 100);
+    room_kill(arena, &dead);
+    cr_assert_not(seal_spent(arena, NO_BYTES, true));
+    cr_assert_not(seal_spent(arena, dead.size + 1, true));
+    cr_assert(seal_spent(arena, dead.size, true));
+    cr_assert_eq(room_count(arena, MS_SEGMENT_SEALED), 1);
+    room_close(arena);
+}
+
+Test(segments, one_that_is_written_to_or_was_just_opened_is_not_spent)
+{
+    struct ms_arena *arena = room_open(4 * MIB);
+    const struct ms_placement placement = room_placement(MS_QUEUE_NEW);
+    const struct ms_entry_shape shape = room_shape(arena, 100);
+    struct ms_reserved pending;
+
+    cr_assert_not(seal_spent(arena, 0, true));
+    cr_assert(ms_arena_reserve(arena, &placement, &shape, &pending));
+    cr_assert_not(seal_spent(arena, 0, true));
+    ms_arena_publish(&pending);
+    room_kill(arena, &pending);
+    cr_assert(seal_spent(arena, NO_BYTES, true));
+    room_close(arena);
+}
