@@ -114,13 +114,26 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     return segment;
 }
 
+/* Whole segments of that which the budget has room for: what is taken for one entry is not to make a segment of the
+ * reserve too small to be opened. */
+static uint64_t whole_segments_withheld(const struct ms_arena *arena)
+{
+    const uint64_t withheld = ms_pool_withheld_bytes(arena);
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t whole = limit > charged ? (limit - charged) >> arena->segment_shift : 0;
+
+    return withheld < whole << arena->segment_shift ? withheld : whole << arena->segment_shift;
+}
+
 bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                             bool privileged)
 {
     ms_mutex_lock(&arena->pool_lock);
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const bool extended =
-        ms_backing_extend(arena, segment, size, privileged ? 0 : ms_pool_withheld_bytes(arena));
+    const bool extended = ms_backing_extend(arena, segment, size,
+                                            privileged ? whole_segments_withheld(arena)
+                                                       : ms_pool_withheld_bytes(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }

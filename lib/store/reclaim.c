@@ -70,7 +70,9 @@ struct pass {
     int64_t max_stale; /* how long what has expired is kept; 0 = not */
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
-    bool stopped;      /* before the end of the segment: as many were removed as may be at once */
+    /* Before the end of the segment: as many were removed as may be at once, or what is kept has to wait for
+     * room. */
+    bool stopped;
     /* Of a compaction: there is no room for an entry of so many bytes; 0 = for any. */
     uint64_t refused_size;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
@@ -263,9 +265,16 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
-    if (keep && may_move(store, entry.size) && move_entry(pass, candidate, slot, &verdict)) {
-        store->moves_owed += entry.size;
-        return;
+    if (keep && may_move(store, entry.size)) {
+        if (move_entry(pass, candidate, slot, &verdict)) {
+            store->moves_owed += entry.size;
+            return;
+        }
+        /* The reserve holds what was kept of the victim before, whose own memory comes free. */
+        if (ms_arena_has_limbo(&store->arena, 1)) {
+            pass->stopped = true;
+            return;
+        }
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = policy->drop(&store->eviction, pass->segment, &entry);
@@ -402,8 +411,8 @@ static void run_pass(struct pass *pass, uint32_t most)
     ms_testing_reach(MS_POINT_RECLAIMING);
     while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
-            if (most != 0 && pass->removed_expired >= most) {
-                pass->stopped = true;
+            pass->stopped |= most != 0 && pass->removed_expired >= most;
+            if (pass->stopped) {
                 count_pass(pass);
                 return;
             }
@@ -428,6 +437,12 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     } while (pass.passed_over && --passes != 0);
     *met_all = !pass.passed_over;
     ms_arena_let_writers_in(&store->arena);
+    if (purpose == PURPOSE_EVICT)
+        store->half_evicted = pass.stopped ? segment : NULL;
+    if (pass.stopped) {
+        store->moves_wait = true;
+        return false;
+    }
     /* A solo that was kept has been listed anew already. */
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
@@ -545,7 +560,7 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
 /* ---- Choosing what to compact ---- */
 
 struct emptiest {
-    const struct ms_arena *arena;
+    const memstore *store;
     struct ms_segment *segment;
     uint32_t dead;
 };
@@ -555,17 +570,18 @@ static void consider(struct ms_segment *segment, void *context)
     struct emptiest *best = context;
 
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
+        segment == best->store->half_evicted)
         return;
     /* Not what is left unused at the end: moving wins none of that. */
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
-        *best = (struct emptiest){best->arena, segment, dead};
+    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
+        *best = (struct emptiest){best->store, segment, dead};
 }
 
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 {
-    struct emptiest best = {&store->arena, NULL, 0};
+    struct emptiest best = {store, NULL, 0};
 
     if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;

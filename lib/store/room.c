@@ -130,6 +130,7 @@ static bool resize_ghost(memstore *store, uint64_t keys)
     return true;
 }
 
+/* Empty a victim, or as much of it as there is room for what is kept. */
 static bool evict_victim(memstore *store)
 {
     int failures = 0;
@@ -141,7 +142,7 @@ static bool evict_victim(memstore *store)
             return false;
         ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
-        if (was_emptied(victim))
+        if (was_emptied(victim) || store->moves_wait)
             return true;
     }
     return false;
@@ -177,7 +178,7 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 }
 
 /* Free what was emptied before. Where memory allows it, a grace period is not waited for before
- * another segment has been emptied: that one is the next writer's. The maintenance thread lets it pass
+ * another segment has been emptied: that one is the next writer's. But there has to be room for what is kept of it. The maintenance thread lets it pass
  * itself: nobody else does. */
 static bool harvest(memstore *store, int64_t deadline_us)
 {
@@ -185,8 +186,8 @@ static bool harvest(memstore *store, int64_t deadline_us)
 
     if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
         return ms_harvest_locked(store, deadline_us);
-    const bool waits =
-        arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
+    const bool waits = store->moves_wait || arena->segment_count < AHEAD_FROM_SEGMENTS ||
+                       ms_arena_has_limbo(&store->arena, 2);
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
@@ -644,6 +645,7 @@ static double dead_ratio(memstore *store)
 /* Free what is spent already. */
 static void begin_compaction_locked(memstore *store)
 {
+    store->half_evicted = NULL;
     ms_arena_seal_open(&store->arena);
     free_emptied_locked(store, ms_store_deadline(store));
 }

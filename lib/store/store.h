@@ -136,7 +136,11 @@ struct memstore {
     atomic_bool resizing; /* somebody brings the limit down and comes first to the reclaim lock */
     bool keeps_none;      /* what is evicted goes, used or not; reclaim lock */
     uint64_t moves_owed;  /* bytes that evictions have moved and not yet paid for; reclaim lock */
-    uint32_t steps_down;  /* of reclaiming since the limit last went down; reclaim lock */
+    /* A victim whose rest is kept and has to wait for room, and whether there is none until what is in limbo is
+     * free; reclaim lock. A compaction would list that rest as old as it was, and all that comes to it. */
+    const struct ms_segment *half_evicted;
+    bool moves_wait;
+    uint32_t steps_down; /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */
     int64_t held_up_since;
@@ -533,7 +537,8 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 
 /* ---- store/reclaim.c: what happens to a segment's entries. Reclaim lock held. ---- */
 /* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
- * own, is kept by listing that anew. False when something could not be taken. */
+ * own, is kept by listing that anew. False when something could not be taken, or is kept and has to wait
+ * until what is in limbo is free (`moves_wait`). */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
 /* Move every live entry to another segment. False when some were left because others held their
  * shards. */
