@@ -269,6 +269,9 @@ struct ms_reserved {
  * or no memory for a large one: the caller reclaims and tries again. */
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* The same in what any open segment of the queue has left, the reclaimer's too; none is opened. */
+bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
+                           const struct ms_entry_shape *shape, struct ms_reserved *out);
 /* The same for `size` bytes that are not an entry. */
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
@@ -298,6 +301,8 @@ void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 /* Seal all open segments, so that lists hold everything. */
 void ms_arena_seal_open(struct ms_arena *arena);
+/* Seal this one if it is open, or, if NULL, those open segments of which something is dead. */
+void ms_arena_seal_worn(struct ms_arena *arena, const struct ms_segment *only);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);

@@ -280,6 +280,28 @@ void ms_arena_seal_open(struct ms_arena *arena)
     }
 }
 
+static void seal_if_worn(struct ms_arena *arena, struct ms_segment **segment,
+                         const struct ms_segment *only)
+{
+    if (*segment == NULL ||
+        (only != NULL ? *segment != only : ms_segment_dead_bytes(*segment) == 0))
+        return;
+    ms_pool_seal(arena, *segment);
+    *segment = NULL;
+}
+
+void ms_arena_seal_worn(struct ms_arena *arena, const struct ms_segment *only)
+{
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+
+        ms_mutex_lock(&slot->lock);
+        seal_if_worn(arena, &slot->spare, only);
+        seal_if_worn(arena, &slot->segment, only);
+        ms_mutex_unlock(&slot->lock);
+    }
+}
+
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
                       uint64_t rank)
 {

@@ -181,25 +181,32 @@ static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
                : ms_arena_reserve(&pass->store->arena, placement, shape, out);
 }
 
+/* What an entry is when it has been moved. */
+static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found)
+{
+    const unsigned mark = ms_load_relaxed(&found->entry->mark);
+    const uint64_t version = ms_found_version(store, found);
+    /* A version that nobody was told, or that its place tells, need not be kept. */
+    const bool told = (mark & MS_MARK_VERSIONED) != 0 || version != ms_found_instance(store, found);
+
+    return (struct ms_entry_shape){
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = told ? version : 0,
+        .expiry = ms_found_expiry(found),
+        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
+    };
+}
+
 /* Copy an entry and let its slot refer to the copy. False when there is no room. */
 static bool move_entry(struct pass *pass, const struct candidate *candidate,
                        const struct ms_index_slot *slot, const struct ms_verdict *verdict)
 {
     memstore *store = pass->store;
     const struct ms_found *found = &candidate->found;
-    const unsigned mark = ms_load_relaxed(&found->entry->mark);
-    const int64_t expiry = ms_found_expiry(found);
-    const uint64_t version = ms_found_version(store, found);
-    /* A version that nobody was told, or that its place tells, need not be kept. */
-    const bool told = (mark & MS_MARK_VERSIONED) != 0 || version != ms_found_instance(store, found);
-    const struct ms_entry_shape shape = {
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = told ? version : 0,
-        .expiry = expiry,
-        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
-        .ttl = ms_found_ttl(store, found),
-    };
+    const struct ms_entry_shape shape = shape_of_copy(store, found);
+    const int64_t expiry = shape.expiry;
     struct ms_placement placement = {
         .queue = verdict->queue,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
@@ -558,6 +565,24 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
 }
 
 /* ---- Choosing what to compact ---- */
+
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    struct ms_arena *arena = &store->arena;
+    struct walk walk = walk_start(store, segment);
+    struct ms_found found;
+    uint64_t bytes = 0;
+
+    while (walk_next(&walk, &found)) {
+        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
+            const struct ms_entry_shape shape = shape_of_copy(store, &found);
+            /* In what is opened later no expiry is farther off. */
+            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
+            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
+        }
+    }
+    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
+}
 
 struct emptiest {
     const memstore *store;

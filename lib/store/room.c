@@ -178,8 +178,8 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 }
 
 /* Free what was emptied before. Where memory allows it, a grace period is not waited for before
- * another segment has been emptied: that one is the next writer's. But there has to be room for what is kept of it. The maintenance thread lets it pass
- * itself: nobody else does. */
+ * another segment has been emptied, if there is room for what is kept of that: it is the next writer's. The
+ * maintenance thread lets it pass itself: nobody else does. */
 static bool harvest(memstore *store, int64_t deadline_us)
 {
     const struct ms_arena *arena = &store->arena;
@@ -502,6 +502,58 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     return MEMSTORE_OK;
 }
 
+/* ---- Where nothing is evicted: to the last byte ---- */
+
+bool ms_room_has_reserve_locked(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+}
+
+/* Compact one segment, however little of it is dead: what that wins is left where its entries go. */
+static bool compact_little(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+
+    if (segment == NULL || !ms_reclaim_fits_reserve(store, segment))
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return was_emptied(segment) && ms_harvest_locked(store, deadline_us);
+}
+
+/* Room in any open segment, after compactions of segments that are not worth it otherwise. The reserve stays. */
+static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
+                              const struct ms_entry_shape *shape, int64_t deadline_us,
+                              struct ms_reserved *out)
+{
+    bool sealed = false;
+
+    for (;;) {
+        if (ms_room_has_reserve_locked(store) &&
+            (ms_arena_reserve(&store->arena, placement, shape, out) ||
+             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+            return true;
+        if (ms_wait_is_over(deadline_us))
+            return false;
+        if (!compact_little(store, deadline_us)) {
+            if (sealed)
+                return false;
+            ms_arena_seal_worn(&store->arena, NULL);
+            sealed = true;
+        }
+    }
+}
+
+static int squeeze_in(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      struct ms_reserved *out)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return MEMSTORE_ERR_CACHE_FULL;
+    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
+}
+
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -519,7 +571,12 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
-            const int status = ms_room_make(store, bytes, deadline, &asked);
+            int status = ms_room_make(store, bytes, deadline, &asked);
+            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
+                status = squeeze_in(store, placement, shape, deadline, out);
+                if (status == MEMSTORE_OK)
+                    break;
+            }
             if (status != MEMSTORE_OK)
                 return status;
         } while (!ms_arena_reserve(arena, placement, shape, out));

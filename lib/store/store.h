@@ -489,6 +489,8 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 /* Reserve room for an entry, reclaiming as long as there is none. */
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* Whether a segment is free for a compaction, of the reserve. Reclaim lock held. */
+bool ms_room_has_reserve_locked(memstore *store);
 /* Take one step towards more free memory: what has expired first, then what is dead, then what
  * the policy gives up. Reclaim lock held. False when nothing can be done. */
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
@@ -540,6 +542,8 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
  * own, is kept by listing that anew. False when something could not be taken, or is kept and has to wait
  * until what is in limbo is free (`moves_wait`). */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+/* Whether what lives in the segment certainly fits what is free of the reserve. */
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment);
 /* Move every live entry to another segment. False when some were left because others held their
  * shards. */
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
