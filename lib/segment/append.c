@@ -270,6 +270,35 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     return segment != NULL;
 }
 
+static bool append_if_fits(struct ms_arena *arena, struct ms_segment *segment,
+                           const struct ms_placement *placement, const struct addition *addition,
+                           struct ms_reserved *out)
+{
+    if (segment == NULL || !fits(arena, segment, addition))
+        return false;
+    const bool is_long = is_long_in(addition, segment);
+    claim(arena, segment, is_long ? addition->long_size : addition->size, out);
+    write_entry(arena, placement, addition->shape, is_long, out);
+    return true;
+}
+
+bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
+                           const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    const struct addition addition = addition_of(arena, shape);
+    const size_t of_queue = (size_t)arena->ttl_classes * arena->slot_stripes;
+    struct ms_open_slot *slots = &arena->open[(size_t)placement->queue * of_queue];
+    bool reserved = false;
+
+    for (size_t i = 0; i < of_queue && !reserved; i++) {
+        ms_mutex_lock(&slots[i].lock);
+        reserved = append_if_fits(arena, slots[i].segment, placement, &addition, out) ||
+                   append_if_fits(arena, slots[i].spare, placement, &addition, out);
+        ms_mutex_unlock(&slots[i].lock);
+    }
+    return reserved;
+}
+
 static void claim_raw(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                       struct ms_reserved *out)
 {

@@ -186,7 +186,8 @@ static void unmap_range(struct ms_arena *arena)
 
 static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
 {
-    const uint64_t half = ms_arena_segment_size(arena) / 2;
+    const uint64_t half =
+        (ms_arena_segment_size(arena) - (arena->evicts ? 0 : MS_ARENA_EMPTY_BYTES)) / 2;
 
     return size <= half && size + PACKED_WASTE > half;
 }

@@ -271,6 +271,9 @@ struct ms_reserved {
  * or no memory for a large one: the caller reclaims and tries again. */
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* The same in what any open segment of the queue has left, the reclaimer's too; none is opened. */
+bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
+                           const struct ms_entry_shape *shape, struct ms_reserved *out);
 /* The same for `size` bytes that are not an entry. */
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
@@ -304,6 +307,8 @@ void ms_arena_seal_open(struct ms_arena *arena);
  * `at_once` only those to which nothing was appended since the last call: others, which are `*left`, may be
  * filled up. False when none was. */
 bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left);
+/* Seal this one if it is open. */
+void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);

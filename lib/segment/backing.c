@@ -187,6 +187,9 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
         reach += next->left_out;
     segment->base = memory_of(arena, number) + segment->left_out;
     segment->capacity = reach - segment->left_out;
+    /* What one holds has to fit any other where nothing may go: the first is the smallest. */
+    if (!arena->evicts && number != 0)
+        segment->capacity -= ms_arena_padded(arena, MS_ARENA_EMPTY_BYTES);
 }
 
 static bool is_worth_reaching(uint32_t whole, uint32_t room, uint32_t size)

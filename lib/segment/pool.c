@@ -115,13 +115,26 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     return segment;
 }
 
+/* Whole segments of that which the budget has room for: what is taken for one entry is not to make a segment of the
+ * reserve too small to be opened. */
+static uint64_t whole_segments_withheld(const struct ms_arena *arena)
+{
+    const uint64_t withheld = ms_pool_withheld_bytes(arena);
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t whole = limit > charged ? (limit - charged) >> arena->segment_shift : 0;
+
+    return withheld < whole << arena->segment_shift ? withheld : whole << arena->segment_shift;
+}
+
 bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                             bool privileged)
 {
     ms_mutex_lock(&arena->pool_lock);
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const bool extended =
-        ms_backing_extend(arena, segment, size, privileged ? 0 : ms_pool_withheld_bytes(arena));
+    const bool extended = ms_backing_extend(arena, segment, size,
+                                            privileged ? whole_segments_withheld(arena)
+                                                       : ms_pool_withheld_bytes(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }
@@ -324,6 +337,24 @@ bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_onc
     }
     *left = look.left;
     return look.sealed;
+}
+
+void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment)
+{
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+
+        ms_mutex_lock(&slot->lock);
+        if (slot->spare == segment) {
+            ms_pool_seal(arena, slot->spare);
+            slot->spare = NULL;
+        }
+        if (slot->segment == segment) {
+            ms_pool_seal(arena, slot->segment);
+            slot->segment = NULL;
+        }
+        ms_mutex_unlock(&slot->lock);
+    }
 }
 
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,

@@ -112,6 +112,10 @@ struct memstore {
      * version cannot be told any more until its slot leads to the copy; 0 = none. Reclaim and shard lock
      * to write */
     atomic_uint_least64_t moving;
+    /* A victim whose rest is kept and has to wait for room, and whether there is none until what is in limbo is
+     * free; reclaim lock. A compaction would list that rest as old as it was, and all that comes to it. */
+    const struct ms_segment *half_evicted;
+    bool moves_wait;
     uint32_t steps_down; /* of reclaiming since the limit last went down; reclaim lock */
     /* since when, by the real clock, held shards keep compactions from their end; 0 = they do not;
      * reclaim lock */

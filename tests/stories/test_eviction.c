@@ -519,3 +519,47 @@ Test(eviction, half_of_the_time_of_a_write_begins_when_it_begins_to_wait)
     cr_assert_leq(moved_bytes(store) - before, ms_arena_segment_size(&store->arena));
     memstore_destroy(store);
 }
+
+/* How many of some keys are lost that are each read after every HOT writes, of a store of so many MiB. */
+#define HOT 94
+static unsigned lost_of_hot(unsigned mib, const char *eviction, const char *maintenance)
+{
+    char limit[64], value[1000] = {7};
+
+    snprintf(limit, sizeof limit, "performance.memory_limit=%uMiB", mib);
+    memstore *store = test_open(limit, eviction, maintenance, NULL);
+    const uint64_t filled = (uint64_t)mib * 685, end = filled + (uint64_t)mib * 4000;
+    unsigned lost = 0;
+    bool is_lost[HOT] = {false};
+
+    for (uint64_t key = 0; key < end; key++) {
+        const uint64_t hot = key % HOT;
+
+        if (key >= filled && !is_lost[hot] &&
+            memstore_get(store, &hot, sizeof hot, value, sizeof value, NULL) != MEMSTORE_OK) {
+            is_lost[hot] = true;
+            lost++;
+        }
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    }
+    memstore_destroy(store);
+    return lost;
+}
+
+Test(eviction, what_is_read_all_the_time_is_not_evicted, .timeout = 120)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo", "eviction=lru",
+                                           "eviction=lfu"};
+    static const char *const maintenance[] = {"maintenance=background", "maintenance=manual"};
+
+    for (size_t i = 0; i < 4; i++) {
+        for (unsigned mib = 2; mib <= 8; mib += 2) {
+            for (size_t m = 0; m < 2; m++) {
+                const unsigned lost = lost_of_hot(mib, policies[i], maintenance[m]);
+
+                cr_expect_leq(lost, 4, "%s, %s, %u MiB: %u of %d lost", policies[i], maintenance[m],
+                              mib, lost, HOT);
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The byte limit: it holds, it costs little, and who meets it is told. */
+#include "store/validate.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
@@ -594,6 +595,85 @@ Test(limit, what_was_deleted_of_entries_of_different_ttls_is_room_again)
     }
     for (uint64_t i = 1; i < key; i += 2)
         assert_ok(memstore_has(store, &i, sizeof i));
+    memstore_destroy(store);
+}
+
+/* Fill a store with entries of 1000 bytes, and return how many it took. */
+static uint64_t fill_with_thousands(memstore *store)
+{
+    unsigned char value[1000] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
+        key++;
+    return key;
+}
+
+/* Of one shard, so that no table has to grow for keys that others give way to. */
+static memstore *open_without_eviction(const char *limit)
+{
+    return test_open(limit, "eviction=none", "maintenance=manual", "shards=1", NULL);
+}
+
+static void overwrite_all_when_full(const char *limit)
+{
+    memstore *store = open_without_eviction(limit);
+    const uint64_t count = fill_with_thousands(store);
+    unsigned char value[1000] = {8};
+
+    for (uint64_t key = 0; key < count; key += 7)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    for (uint64_t key = 0; key < count; key += 5)
+        assert_ok(memstore_set(store, &key, sizeof key, value, 10, 0));
+    cr_assert_eq(memstore_size(store), count);
+    for (uint64_t key = 0; key < count; key++)
+        assert_ok(memstore_has(store, &key, sizeof key));
+    cr_assert_null(ms_store_validate(store));
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_takes_what_replaces_an_entry_as_large)
+{
+    overwrite_all_when_full("performance.memory_limit=1MiB");
+    overwrite_all_when_full("performance.memory_limit=16MiB");
+}
+
+static void delete_and_add_when_full(const char *limit, uint64_t apart)
+{
+    memstore *store = open_without_eviction(limit);
+    const uint64_t count = fill_with_thousands(store);
+    unsigned char value[1000] = {8};
+
+    for (uint64_t i = 0; i < 2 * count && i < 4000; i++) {
+        const uint64_t old = i * apart % count + (i >= count ? count : 0), key = count + i;
+
+        if (memstore_delete(store, &old, sizeof old) == MEMSTORE_OK)
+            assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    }
+    cr_assert_eq(memstore_size(store), count);
+    cr_assert_null(ms_store_validate(store));
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_takes_one_for_each_that_is_deleted)
+{
+    delete_and_add_when_full("performance.memory_limit=1MiB", 1);
+    delete_and_add_when_full("performance.memory_limit=1MiB", 89);
+    delete_and_add_when_full("performance.memory_limit=16MiB", 1);
+    delete_and_add_when_full("performance.memory_limit=16MiB", 89);
+}
+
+/* A twentieth of the keys are deleted, none of which lie together; what comes for them is three times as large. */
+Test(limit, what_was_deleted_here_and_there_is_room_for_what_is_larger)
+{
+    memstore *store = open_without_eviction("performance.memory_limit=1MiB");
+    const uint64_t count = fill_with_thousands(store);
+    unsigned char value[3000] = {8};
+
+    for (uint64_t key = 0; key < count; key += 20)
+        assert_ok(memstore_delete(store, &key, sizeof key));
+    for (uint64_t key = count; key < count + count / 20 / 4; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
     memstore_destroy(store);
 }
 

@@ -75,6 +75,7 @@ static bool release(memstore *store, struct ms_segment *limbo, struct ms_retired
     for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
         ms_due_forget(&store->due, segment);
     bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
+    store->moves_wait = false;
     while (retired != NULL) {
         struct ms_retired *next = retired->next;
 

@@ -73,7 +73,9 @@ struct pass {
     int64_t max_stale; /* how long what has expired is kept; 0 = not */
     int64_t earliest;  /* of what is left alone, when it expires or is not to be kept any longer */
     bool passed_over;  /* a shard was held by somebody else; something is left */
-    bool stopped;      /* before the end of the segment: as many were removed as may be at once */
+    /* Before the end of the segment: as many were removed as may be at once, or what is kept has to wait for
+     * room. */
+    bool stopped;
     /* Of a compaction: there is no room for an entry of so many bytes; 0 = for any. */
     uint64_t refused_size;
     uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
@@ -182,21 +184,28 @@ static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
                : ms_arena_reserve(&pass->store->arena, placement, shape, out);
 }
 
-/* Copy an entry, with its version or with one of its own. False when there is no room. */
+/* What an entry is when it has been moved, with its version or with one of its own. */
+static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found,
+                                           bool keeps_version)
+{
+    return (struct ms_entry_shape){
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = keeps_version ? ms_found_version(store, found) : 0,
+        .expiry = ms_found_expiry(found),
+        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
+    };
+}
+
+/* Copy an entry. False when there is no room. */
 static bool copy_entry(struct pass *pass, const struct ms_found *found,
                        const struct ms_verdict *verdict, bool keeps_version,
                        struct ms_reserved *copy)
 {
     memstore *store = pass->store;
-    const int64_t expiry = ms_found_expiry(found);
-    const struct ms_entry_shape shape = {
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = keeps_version ? ms_found_version(store, found) : 0,
-        .expiry = expiry,
-        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
-        .ttl = ms_found_ttl(store, found),
-    };
+    const struct ms_entry_shape shape = shape_of_copy(store, found, keeps_version);
+    const int64_t expiry = shape.expiry;
     struct ms_placement placement = {
         .queue = verdict->queue,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
@@ -327,9 +336,16 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
-    if (keep && may_move(store, entry.size) && move_entry(pass, candidate, slot, &verdict)) {
-        store->moves_owed += entry.size;
-        return;
+    if (keep && may_move(store, entry.size)) {
+        if (move_entry(pass, candidate, slot, &verdict)) {
+            store->moves_owed += entry.size;
+            return;
+        }
+        /* The reserve holds what was kept of the victim before, whose own memory comes free. */
+        if (ms_arena_has_limbo(&store->arena, 1)) {
+            pass->stopped = true;
+            return;
+        }
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = ms_eviction_drop(&store->eviction, pass->segment, &entry);
@@ -466,8 +482,8 @@ static void run_pass(struct pass *pass, uint32_t most)
     ms_testing_reach(MS_POINT_RECLAIMING);
     while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
-            if (most != 0 && pass->removed_expired >= most) {
-                pass->stopped = true;
+            pass->stopped |= most != 0 && pass->removed_expired >= most;
+            if (pass->stopped) {
                 count_pass(pass);
                 return;
             }
@@ -492,6 +508,12 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     } while (pass.passed_over && --passes != 0);
     *met_all = !pass.passed_over;
     ms_arena_let_writers_in(&store->arena);
+    if (purpose == PURPOSE_EVICT)
+        store->half_evicted = pass.stopped ? segment : NULL;
+    if (pass.stopped) {
+        store->moves_wait = true;
+        return false;
+    }
     /* A solo that was kept has been listed anew already. */
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
@@ -608,8 +630,27 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
 
 /* ---- Choosing what to compact ---- */
 
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    struct ms_arena *arena = &store->arena;
+    struct walk walk = walk_start(store, segment);
+    struct ms_found found;
+    uint64_t bytes = 0;
+
+    while (walk_next(&walk, &found)) {
+        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
+            const struct ms_entry_shape shape =
+                shape_of_copy(store, &found, is_told(store, &found));
+            /* In what is opened later no expiry is farther off. */
+            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
+            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
+        }
+    }
+    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
+}
+
 struct emptiest {
-    const struct ms_arena *arena;
+    const memstore *store;
     struct ms_segment *segment;
     uint32_t dead;
 };
@@ -619,17 +660,18 @@ static void consider(struct ms_segment *segment, void *context)
     struct emptiest *best = context;
 
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
+        segment == best->store->half_evicted)
         return;
     /* Not what is left unused at the end: moving wins none of that. */
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
-        *best = (struct emptiest){best->arena, segment, dead};
+    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
+        *best = (struct emptiest){best->store, segment, dead};
 }
 
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 {
-    struct emptiest best = {&store->arena, NULL, 0};
+    struct emptiest best = {store, NULL, 0};
 
     if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;

@@ -10,8 +10,11 @@
 struct ms_segment;
 
 /* Remove or move every live entry, as the policy judges; a large one, which has a segment of its
- * own, is kept by listing that anew. False when something could not be taken. */
+ * own, is kept by listing that anew. False when something could not be taken, or is kept and has to wait
+ * until what is in limbo is free (`moves_wait`). */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+/* Whether what lives in the segment certainly fits what is free of the reserve. */
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment);
 /* Move every live entry to another segment. False when some were left because others held their
  * shards. */
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);

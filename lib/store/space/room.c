@@ -140,6 +140,7 @@ static bool resize_ghost(memstore *store, uint64_t keys)
     return true;
 }
 
+/* Empty a victim, or as much of it as there is room for what is kept. */
 static bool evict_victim(memstore *store)
 {
     int failures = 0;
@@ -151,7 +152,7 @@ static bool evict_victim(memstore *store)
             return false;
         ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
-        if (was_emptied(victim))
+        if (was_emptied(victim) || store->moves_wait)
             return true;
     }
     return false;
@@ -187,16 +188,16 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 }
 
 /* Free what was emptied before. Where memory allows it, a grace period is not waited for before
- * another segment has been emptied: that one is the next writer's. The maintenance thread lets it pass
- * itself: nobody else does. */
+ * another segment has been emptied, if there is room for what is kept of that: it is the next writer's. The
+ * maintenance thread lets it pass itself: nobody else does. */
 static bool harvest(memstore *store, int64_t deadline_us)
 {
     const struct ms_arena *arena = &store->arena;
 
     if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
         return ms_harvest_locked(store, deadline_us);
-    const bool waits =
-        arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
+    const bool waits = store->moves_wait || arena->segment_count < AHEAD_FROM_SEGMENTS ||
+                       ms_arena_has_limbo(&store->arena, 2);
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 
@@ -216,11 +217,11 @@ bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
 }
 
 /* What is dead in open segments is had once they are sealed. */
-static bool seal_spent(memstore *store)
+static bool seal_spent(memstore *store, uint32_t worn_from)
 {
     bool left;
 
-    return ms_arena_seal_spent(&store->arena, store->arena.worn_from, true, &left);
+    return ms_arena_seal_spent(&store->arena, worn_from, true, &left);
 }
 
 static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
@@ -236,7 +237,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-           ms_harvest_ripe_locked(store, deadline_us) || seal_spent(store);
+           ms_harvest_ripe_locked(store, deadline_us) || seal_spent(store, store->arena.worn_from);
 }
 
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
@@ -548,6 +549,57 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     return MEMSTORE_OK;
 }
 
+/* ---- Where nothing is evicted: to the last byte ---- */
+
+bool ms_room_has_reserve_locked(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+}
+
+/* Compact one segment, however little of it is dead: what that wins is left where its entries go. */
+static bool compact_little(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+
+    if (segment == NULL || !ms_reclaim_fits_reserve(store, segment))
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return was_emptied(segment) && ms_harvest_locked(store, deadline_us);
+}
+
+/* Room in any open segment, after compactions of segments that are not worth it otherwise. The reserve stays. */
+static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
+                              const struct ms_entry_shape *shape, int64_t deadline_us,
+                              struct ms_reserved *out)
+{
+    bool sealed = false;
+
+    for (;;) {
+        if (ms_room_has_reserve_locked(store) &&
+            (ms_arena_reserve(&store->arena, placement, shape, out) ||
+             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+            return true;
+        if (ms_wait_is_over(deadline_us))
+            return false;
+        if (!compact_little(store, deadline_us)) {
+            if (sealed || !seal_spent(store, 1))
+                return false;
+            sealed = true;
+        }
+    }
+}
+
+static int squeeze_in(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      struct ms_reserved *out)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return MEMSTORE_ERR_CACHE_FULL;
+    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
+}
+
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -565,7 +617,12 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
 
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
-            const int status = ms_room_make(store, bytes, deadline, &asked);
+            int status = ms_room_make(store, bytes, deadline, &asked);
+            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
+                status = squeeze_in(store, placement, shape, deadline, out);
+                if (status == MEMSTORE_OK)
+                    break;
+            }
             if (status != MEMSTORE_OK)
                 return status;
         } while (!ms_arena_reserve(arena, placement, shape, out));
@@ -691,6 +748,7 @@ static double dead_ratio(memstore *store)
 /* Free what is spent already. */
 static void begin_compaction_locked(memstore *store)
 {
+    store->half_evicted = NULL;
     ms_arena_seal_open(&store->arena);
     free_emptied_locked(store, ms_store_deadline(store));
 }

@@ -29,6 +29,8 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
 /* Reserve room for an entry, reclaiming as long as there is none. */
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
+/* Whether a segment is free for a compaction, of the reserve. Reclaim lock held. */
+bool ms_room_has_reserve_locked(memstore *store);
 /* Take one step towards more free memory: what has expired first, then what is dead, then what
  * the policy gives up. Reclaim lock held. False when nothing can be done. */
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);

@@ -11,6 +11,7 @@
 #include "store/maintenance.h"
 #include "store/read/view.h"
 #include "store/space/harvest.h"
+#include "store/space/reclaim.h"
 #include "store/space/room.h"
 #include "store/track/follow.h"
 #include "store/watch/notify.h"
@@ -160,11 +161,9 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     return foresight;
 }
 
-/* Append the entry. */
-static int append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
-                  int64_t now, struct ms_reserved *out)
+static struct ms_entry_shape shape_of(const memstore *store, const struct ms_write *write)
 {
-    const struct ms_entry_shape shape = {
+    return (struct ms_entry_shape){
         .key_size = (uint32_t)write->key.size,
         .value_size = (uint32_t)write->value_size,
         .version = write->keep_version,
@@ -173,23 +172,40 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
         .created = write->keep_created != 0 || !store->keeps_created ? write->keep_created
                                                                      : ms_clock_exact_ms(),
     };
-    const struct ms_placement placement = {
+}
+
+static struct ms_placement placement_of(const memstore *store, const struct ms_write *write,
+                                        const struct foresight *foresight, int64_t now)
+{
+    return (struct ms_placement){
         .queue = foresight->queue,
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .rank = foresight->rank,
     };
+}
+
+static void fill_in(const struct ms_write *write, const struct ms_reserved *reserved)
+{
+    memcpy(reserved->key, write->key.data, write->key.size);
+    if (write->value_size != 0)
+        memcpy(reserved->key + write->key.size, write->value, write->value_size);
+}
+
+/* Append the entry. */
+static int append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
+                  int64_t now, struct ms_reserved *out)
+{
+    const struct ms_entry_shape shape = shape_of(store, write);
+    const struct ms_placement placement = placement_of(store, write, foresight, now);
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)
                            : ms_room_reserve(store, &placement, &shape, out);
 
-    if (status != MEMSTORE_OK)
-        return status;
-    memcpy(out->key, write->key.data, write->key.size);
-    if (write->value_size != 0)
-        memcpy(out->key + write->key.size, write->value, write->value_size);
-    return MEMSTORE_OK;
+    if (status == MEMSTORE_OK)
+        fill_in(write, out);
+    return status;
 }
 
 /* Let the entry, not published yet, have been used as the one that it replaces. Shard lock held. */
@@ -336,6 +352,85 @@ static void view_reserved(memstore *store, const struct ms_write *write,
     };
 }
 
+/* The segment of what the write replaces, if that takes as much room and can come free, or NULL. Reclaim lock held, so
+ * that it stays one. */
+static struct ms_segment *replaced_in(memstore *store, const struct ms_write *write, uint64_t hash,
+                                      const struct ms_entry_shape *shape)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_found found;
+
+    ms_rcu_read_lock();
+    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
+    /* In what is opened later no expiry is farther off. */
+    const bool enough =
+        live && !found.segment->is_solo &&
+        found.parts.size >=
+            ms_shape_size(shape, ms_shape_is_long(shape, found.segment->time_base), store->kept);
+    ms_rcu_read_unlock();
+    if (!enough)
+        return NULL;
+    ms_arena_seal(arena, found.segment);
+    return ms_load_relaxed(&found.segment->state) == MS_SEGMENT_SEALED &&
+                   ms_segment_pending(found.segment) == 0 &&
+                   !ms_segment_is_pinned(arena, found.segment) &&
+                   ms_reclaim_fits_reserve(store, found.segment)
+               ? found.segment
+               : NULL;
+}
+
+/* Publish what has been reserved out of the reserve, which comes back with the segment of what is replaced, or
+ * else what was opened for it. */
+static int publish_replacement(memstore *store, const struct ms_write *write, uint64_t hash,
+                               struct ms_segment *old, struct ms_reserved *reserved,
+                               struct ms_write_outcome *outcome)
+{
+    int status = ms_store_lock_shard(store, hash);
+
+    if (status == MEMSTORE_OK) {
+        status = publish_locked(store, write, hash, MS_INDEX_TO_THE_LAST, reserved, outcome);
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    }
+    if (status == MEMSTORE_OK) {
+        ms_reclaim_compact_locked(store, old);
+    } else {
+        struct ms_segment *const opened =
+            ms_room_was_opened_for(reserved) ? reserved->segment : NULL;
+
+        ms_store_abandon(store, reserved);
+        if (opened != NULL)
+            ms_arena_seal(&store->arena, opened);
+    }
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return status == MEMSTORE_ERR_SHARD_OVERFLOW ? MEMSTORE_ERR_CACHE_FULL : status;
+}
+
+/* Where nothing is evicted and nothing is dead there is no room but the reserve for what replaces an entry. It is
+ * taken if the segment of that entry gives it back. */
+static int replace_by_reserve(memstore *store, const struct ms_write *write, uint64_t hash,
+                              const struct foresight *foresight, int64_t now,
+                              struct ms_write_outcome *outcome)
+{
+    const struct ms_entry_shape shape = shape_of(store, write);
+    struct ms_placement placement = placement_of(store, write, foresight, now);
+    const uint64_t size = ms_shape_size(&shape, true, store->kept);
+    struct ms_reserved reserved;
+    int status = MEMSTORE_ERR_CACHE_FULL;
+
+    placement.privileged = true;
+    if (ms_arena_is_large(&store->arena, size) || !ms_room_lock(store, ms_store_deadline(store)))
+        return status;
+    struct ms_segment *const old =
+        ms_room_has_reserve_locked(store) ? replaced_in(store, write, hash, &shape) : NULL;
+    if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
+        fill_in(write, &reserved);
+        ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
+        status = publish_replacement(store, write, hash, old, &reserved, outcome);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
+
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
@@ -346,6 +441,9 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (foresight.status != MEMSTORE_OK)
         return foresight.status;
     int status = append(store, write, &foresight, now, &reserved);
+    if (ms_unlikely(status == MEMSTORE_ERR_CACHE_FULL) && write->heat_plus_one == 0 &&
+        write->pinned == NULL)
+        return replace_by_reserve(store, write, hash, &foresight, now, outcome);
     if (status != MEMSTORE_OK)
         return status;
 

@@ -384,17 +384,16 @@ Test(append, entries_up_to_the_threshold_share_segments)
 Test(append, two_entries_of_nearly_half_a_segment_share_one)
 {
     struct ms_arena *arena = room_open(1 * MIB);
-    const uint32_t half = (uint32_t)ms_arena_segment_size(arena) / 2;
+    const uint32_t half = (uint32_t)(ms_arena_segment_size(arena) - MS_ARENA_EMPTY_BYTES) / 2;
 
     cr_assert(ms_arena_is_large(arena, half - 1000), "much would be left");
     cr_assert_not(ms_arena_is_large(arena, half));
     cr_assert(ms_arena_is_large(arena, half + 1));
-    /* The first segment is smaller; and the long form decides. */
-    room_write_new(arena, half - sizeof(struct ms_entry_long));
-    const struct ms_segment *second =
+    /* The long form decides. */
+    const struct ms_segment *first =
         room_write_new(arena, half - sizeof(struct ms_entry_long)).segment;
-    cr_assert_not(second->is_solo);
-    cr_assert_eq(room_write_new(arena, half - sizeof(struct ms_entry_long)).segment, second);
+    cr_assert_not(first->is_solo);
+    cr_assert_eq(room_write_new(arena, half - sizeof(struct ms_entry_long)).segment, first);
     room_close(arena);
 }
 
