@@ -146,9 +146,11 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
 MEMSTORE_API int memstore_close(memstore *store);
 
 /** Close a store if it is open, and free it. All views of it must have been released. In a function that
- * the store itself calls it would wait for its own caller: in a callback of events and in the function of
- * the log it only closes the store, and in a loader or a function that is told the progress it does
- * nothing. Call it again elsewhere then.
+ * the store itself calls it would wait for its own caller, or take from that what it still needs. Where
+ * memstore_close() is refused, as in a loader and in a function that is told the progress, it does nothing;
+ * in every other, as that of memstore_keys() or memstore_read_many(), a callback of events, the function of
+ * the log, one that takes a text or advice, or the `release` of a loaded value, it only closes the store.
+ * Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().
@@ -562,7 +564,7 @@ MEMSTORE_API int memstore_get_many(memstore *store, const memstore_key *keys, si
 
 /** Receives the values that memstore_read_many() found: n views in the order of the keys, data
  * NULL where no live entry has the key. They are valid during the call and not to be released.
- * No lock is held: it may call every function of the store. */
+ * No lock is held: it may call every function of the store; memstore_destroy() only closes it. */
 typedef void (*memstore_read_fn)(const memstore_view *views, size_t n, void *context);
 
 /** Call a function with several values in place, as of one moment between batches. The values are
@@ -580,8 +582,8 @@ typedef void (*memstore_read_fn)(const memstore_view *views, size_t n, void *con
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress Lock-free, unless batches keep committing: as memstore_get_many() where no number of
- *     views is bounded.
+ * @progress Lock-free but for the system's allocator, unless batches keep committing: as
+ *     memstore_get_many() where no number of views is bounded.
  * @since 0.1 */
 MEMSTORE_API int memstore_read_many(memstore *store, const memstore_key *keys, size_t n,
                                     memstore_read_fn fn, void *context);
@@ -798,7 +800,7 @@ MEMSTORE_API int memstore_maintain(memstore *store, int64_t budget_us);
 /* ---- Patterns and iteration ------------------------------------------------------------------ */
 
 /** Receives a key. The bytes are valid during the call. No lock is held: it may call every
- * function of the store.
+ * function of the store; memstore_destroy() only closes it.
  * @return 0 to go on, anything else to stop */
 typedef int (*memstore_key_fn)(const void *key, size_t key_size, void *context);
 
