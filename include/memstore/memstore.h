@@ -626,7 +626,8 @@ MEMSTORE_API int memstore_delete_many(memstore *store, const memstore_key *keys,
 
 /** Start a batch: operations and conditions that are applied together by memstore_batch_commit(),
  * or not at all. Keys and values are copied into the batch. When a key has several operations,
- * the last one counts.
+ * the last one counts; a change of TTL is one of what those before it leave: after a set that is
+ * stored with the new TTL, after a delete there is nothing to change.
  * @param[in] store the store; must outlive the batch
  * @return a batch for memstore_batch_free(), or NULL when store is NULL or the system gave no
  *     memory
@@ -658,7 +659,8 @@ MEMSTORE_API int memstore_batch_set(memstore_batch *batch, const void *key, size
  * @since 0.1 */
 MEMSTORE_API int memstore_batch_delete(memstore_batch *batch, const void *key, size_t key_size);
 
-/** Add a change of TTL; the commit fails with KEY_NOT_FOUND if no live entry has the key.
+/** Add a change of TTL; the commit fails with KEY_NOT_FOUND or TTL_EXPIRED if no live entry has the key
+ * and the batch sets none before.
  * @param[in,out] batch the batch
  * @param[in] key,key_size the key
  * @param[in] ttl_ms as memstore_update_ttl()
@@ -698,6 +700,7 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
  * @retval MEMSTORE_ERR_KEY_EXISTS an expect_absent does not hold
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND an update_ttl met no live entry
+ * @retval MEMSTORE_ERR_TTL_EXPIRED that of an update_ttl has just run out and is not reclaimed yet
  * @retval MEMSTORE_ERR_TTL_UPDATE_FAILED the entry of an update_ttl was replaced again and again while the
  *     batch was prepared
  * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE as memstore_set_many()

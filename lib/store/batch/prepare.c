@@ -103,7 +103,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
 
     if (step->op->kind == MS_OP_SET) {
         draft_set(commit, step, &draft);
-    } else if (!draft_retimed(commit, step, &draft)) {
+    } else if (step->is_of_nothing || !draft_retimed(commit, step, &draft)) {
         /* Whether the batch is refused for that is told under the locks, after its conditions. */
         return MEMSTORE_OK;
     }
