@@ -609,8 +609,10 @@ MEMSTORE_API int memstore_has_many(memstore *store, const memstore_key *keys, si
                                    unsigned char *out, size_t *found);
 
 /** Remove several entries at one instant. Keys that are absent are passed over. Each entry that is
- * removed needs some 20 bytes of the limit until the call returns; a full store without eviction has
- * them for some hundreds of entries at 1 MiB, and some thousands from 16 MiB on.
+ * removed needs some 20 bytes of the limit until the call returns; a full store has them for some
+ * hundreds of entries at 1 MiB, and some thousands from 16 MiB on. For more at once one without eviction
+ * refuses, and one that evicts gives up other entries, or some of these before they are removed: the
+ * latter are not among `deleted`, but count as evicted.
  * @param[in] store the store
  * @param[in] keys,n the keys; n may be 0
  * @param[out] deleted how many live entries were removed; may be NULL

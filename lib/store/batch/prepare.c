@@ -160,6 +160,9 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
     if (commit->borrows)
         return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        /* Nothing is evicted for what is only deleted, as long as what is kept suffices. */
+        if (may_borrow && store->settings.eviction != MS_EVICTION_NONE)
+            return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
         const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
                                       : ms_room_make(store, 0, deadline, asked);
 
