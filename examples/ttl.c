@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entries that end by themselves: a time to live for each, asking for it, changing it, and
  * bounds for a whole store. */
+#define _POSIX_C_SOURCE 200809L /* nanosleep() */
 #include <memstore/memstore.h>
 
 #include <inttypes.h>

@@ -13,7 +13,7 @@ import (
 
 // Batch gathers writes and what they expect; Commit applies them all at one instant, or none. It is for
 // one goroutine, holds nothing outside of the Go heap, and needs no end. When a key has several writes,
-// the last one counts.
+// the last one counts; a change of TTL is one of what those before it leave.
 type Batch struct {
 	store *Store
 	bytes []byte // keys and values, one after the other
@@ -61,7 +61,8 @@ func (b *Batch) Delete(key string) *Batch {
 	return b
 }
 
-// UpdateTTL is to change the ttl of an entry; Commit fails with ErrKeyNotFound if there is none.
+// UpdateTTL is to change the ttl of an entry; Commit fails with ErrKeyNotFound if there is none and the
+// batch sets none before.
 func (b *Batch) UpdateTTL(key string, ttl time.Duration) *Batch {
 	b.add(stepUpdateTTL, key, nil).ttl = ttlMillis(ttl)
 	return b

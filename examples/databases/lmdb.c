@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memstore in front of LMDB. */
+#define _POSIX_C_SOURCE 200809L /* mkdtemp() */
 #include "database.h"
 
 #include <lmdb.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A database with a store in front: how many queries reach it; what callers get while it is away; and
  * that it is not run over when it comes back. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime(), nanosleep() */
 #include "database.h"
 
 #include <memstore/loader.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/report.h"
+#include "api/write_out.h"
 #include "platform/mem.h"
 #include "store/lifetime.h"
 #include "store/store.h"
@@ -56,23 +57,33 @@ static memstore_advice public_form(const struct ms_advice *advice)
     };
 }
 
-int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
+static void tell_each(const struct ms_advice_list *list, memstore_advice_fn fn, void *context)
 {
-    struct inquiry *inquiry;
-
-    if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = inquire(store, &inquiry);
-    if (status != MEMSTORE_OK)
-        return status;
-    for (uint32_t i = 0; i < inquiry->list.count; i++) {
-        const memstore_advice advice = public_form(&inquiry->list.items[i]);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const memstore_advice advice = public_form(&list->items[i]);
 
         if (fn(&advice, context) != 0)
             break;
     }
+}
+
+int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
+{
+    struct ms_calling *calling;
+    struct inquiry *inquiry;
+
+    if (store == NULL || fn == NULL)
+        return MEMSTORE_ERR_INVALID_ARGUMENT;
+    int status = inquire(store, &inquiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_begin_callback(store, &calling);
+    if (status == MEMSTORE_OK) {
+        tell_each(&inquiry->list, fn, context);
+        ms_store_end_callback(calling);
+    }
     ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
-    return MEMSTORE_OK;
+    return status;
 }
 
 static int write_report(memstore *store, memstore_write_fn fn, void *context,
@@ -90,10 +101,7 @@ static int write_report(memstore *store, memstore_write_fn fn, void *context,
     text.wipes = store->settings.secure_wipe;
     report(&inquiry->findings, &inquiry->list, &text);
     ms_mem_free_wiped(inquiry, text.wipes);
-    if (text.failed)
-        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    else if (fn(text.data, text.size, context) != 0)
-        status = MEMSTORE_ERR_IO;
+    status = text.failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : ms_write_out(store, &text, fn, context);
     ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }

@@ -124,17 +124,22 @@ void memstore_view_release_many(memstore_view *views, size_t n)
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)
 {
+    struct ms_calling *calling;
     size_t found;
-    const uint64_t start = ms_measuring_begin(store);
-    const int status = ms_store_get_many(store, keys, n, views, &found);
+    int status = ms_store_begin_callback(store, &calling);
 
-    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
     if (status != MEMSTORE_OK)
         return status;
-    fn(views, n, context);
-    for (size_t i = 0; i < n; i++)
-        ms_view_release(&views[i]);
-    return MEMSTORE_OK;
+    const uint64_t start = ms_measuring_begin(store);
+    status = ms_store_get_many(store, keys, n, views, &found);
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
+    if (status == MEMSTORE_OK) {
+        fn(views, n, context);
+        for (size_t i = 0; i < n; i++)
+            ms_view_release(&views[i]);
+    }
+    ms_store_end_callback(calling);
+    return status;
 }
 
 int memstore_read_many(memstore *store, const memstore_key *keys, size_t n, memstore_read_fn fn,

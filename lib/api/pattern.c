@@ -67,10 +67,16 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
                   void *context)
 {
     struct key_call call = {fn, context};
+    struct ms_calling *calling;
 
-    if (fn == NULL)
+    if (store == NULL || fn == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return for_each_key(store, pattern, pattern_size, call_back, &call);
+    int status = ms_store_begin_callback(store, &calling);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = for_each_key(store, pattern, pattern_size, call_back, &call);
+    ms_store_end_callback(calling);
+    return status;
 }
 
 static int count_key(memstore *store, const memstore_key *key, void *context)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/write_out.h"
 #include "platform/mem.h"
 #include "store/lifetime.h"
 #include "store/watch/metrics.h"
@@ -121,8 +122,8 @@ int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
     text.wipes = store->settings.secure_wipe;
     status = ms_metrics_write(store, &text);
     ms_store_leave(store);
-    if (status == MEMSTORE_OK && fn(text.data, text.size, context) != 0)
-        status = MEMSTORE_ERR_IO;
+    if (status == MEMSTORE_OK)
+        status = ms_write_out(store, &text, fn, context);
     ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }

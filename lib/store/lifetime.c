@@ -525,8 +525,9 @@ void ms_store_leave(memstore *store)
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
 
-/* Of this thread. */
+/* Of this thread: calls that close would wait for, and others that the store has to outlast. */
 static __thread struct ms_calling *calling_out;
+static __thread struct ms_calling *calling_back;
 
 int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
 {
@@ -545,6 +546,17 @@ void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
 {
     ms_calling_end(&calling_out, call);
     ms_store_leave(store);
+}
+
+int ms_store_begin_callback(memstore *store, struct ms_calling **call)
+{
+    *call = ms_calling_begin(&calling_back, store);
+    return *call != NULL ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+
+void ms_store_end_callback(struct ms_calling *call)
+{
+    ms_calling_end(&calling_back, call);
 }
 
 void ms_store_forget_calls(memstore *store)
@@ -652,9 +664,9 @@ int ms_store_close(memstore *store)
 
 void ms_store_destroy(memstore *store)
 {
-    /* A function that the store calls would wait for its own end. */
+    /* A function that the store calls would wait for its own end, or its call go on with what is gone. */
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
-        ms_log_calls_me(&store->log))
+        ms_log_calls_me(&store->log) || ms_calling_count(calling_back, store) != 0)
         return;
     ms_maintenance_unregister(store);
     free_store(store);

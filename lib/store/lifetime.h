@@ -26,6 +26,10 @@ void ms_store_leave(memstore *store);
  * of a fork() in one of them goes on with it. */
 int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
 void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
+/* Around a function of the caller's that may do everything, close the store included; meanwhile the thread's
+ * memstore_destroy() only closes it. MEMORY_EXHAUSTED, or OK and ms_store_end_callback() is due. */
+int ms_store_begin_callback(memstore *store, struct ms_calling **call);
+void ms_store_end_callback(struct ms_calling *call);
 /* In the child of a fork(), while it has one thread: other threads are in no call. */
 void ms_store_forget_calls(memstore *store);
 

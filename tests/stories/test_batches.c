@@ -318,6 +318,40 @@ Test(batches, the_last_operation_on_a_key_counts)
     memstore_batch_free(batch);
 }
 
+static int64_t ttl_of(const char *key)
+{
+    int64_t ttl_ms;
+
+    assert_ok(memstore_get_ttl(store, key, strlen(key), &ttl_ms));
+    return ttl_ms;
+}
+
+/* Of what the batch itself sets, too, whatever is there. */
+Test(batches, a_change_of_ttl_is_of_what_is_set_before_it)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(test_set(store, "there", "old", 0));
+    assert_ok(add_set(batch, "new", "1"));
+    assert_ok(memstore_batch_update_ttl(batch, "new", 3, 4000));
+    assert_ok(add_set(batch, "there", "first"));
+    assert_ok(add_set(batch, "there", "second"));
+    assert_ok(memstore_batch_update_ttl(batch, "there", 5, 5000));
+    assert_ok(memstore_batch_update_ttl(batch, "there", 5, 6000));
+    assert_ok(add_set(batch, "set last", "first"));
+    assert_ok(memstore_batch_update_ttl(batch, "set last", 8, 7000));
+    assert_ok(memstore_batch_set(batch, "set last", 8, "second", 6, 8000));
+    assert_ok(memstore_batch_commit(batch));
+    assert_holds(store, "new", "1");
+    cr_assert_eq(ttl_of("new"), 4000);
+    assert_holds(store, "there", "second");
+    cr_assert_eq(ttl_of("there"), 6000);
+    assert_holds(store, "set last", "second");
+    cr_assert_eq(ttl_of("set last"), 8000);
+    cr_assert_eq(test_stats(store).sets, 4);
+    memstore_batch_free(batch);
+}
+
 Test(batches, version_zero_expects_absence)
 {
     memstore_batch *batch = memstore_batch_new(store);
@@ -439,6 +473,36 @@ Test(batches, a_condition_is_told_before_a_ttl_that_cannot_be_changed)
     assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 0, "first");
     assert_ok(memstore_set(store, "first", 5, "1", 1, MEMSTORE_TTL_NONE));
     assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 2, "second");
+    memstore_batch_free(batch);
+}
+
+Test(batches, a_change_of_ttl_of_what_is_deleted_before_it_is_told)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(test_set(store, "there", "1", 0));
+    assert_ok(add_set(batch, "there", "2"));
+    assert_ok(memstore_batch_delete(batch, "there", 5));
+    assert_ok(memstore_batch_update_ttl(batch, "there", 5, 1000));
+    assert_refused(batch, MEMSTORE_ERR_KEY_NOT_FOUND, 2, "there");
+    assert_holds(store, "there", "1");
+    assert_ok(add_set(batch, "there", "3"));
+    assert_ok(memstore_batch_commit(batch));
+    assert_holds(store, "there", "3");
+    memstore_batch_free(batch);
+}
+
+Test(batches, a_change_of_ttl_of_what_has_just_run_out_tells_so)
+{
+    memstore_batch *batch = memstore_batch_new(store);
+
+    assert_ok(test_set(store, "late", "1", 10));
+    test_clock_advance(10);
+    assert_status(memstore_update_ttl(store, "late", 4, 1000), MEMSTORE_ERR_TTL_EXPIRED);
+    assert_ok(add_set(batch, "other", "1"));
+    assert_ok(memstore_batch_update_ttl(batch, "late", 4, 1000));
+    assert_refused(batch, MEMSTORE_ERR_TTL_EXPIRED, 1, "late");
+    assert_holds(store, "other", NULL);
     memstore_batch_free(batch);
 }
 

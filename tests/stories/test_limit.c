@@ -791,6 +791,30 @@ Test(limit, deleting_what_is_not_there_costs_hardly_an_entry)
     }
 }
 
+/* What is kept for the reclaimer has room for the records. */
+Test(limit, deleting_some_hundreds_together_from_a_full_store_evicts_nothing)
+{
+    memstore *store =
+        test_open("performance.memory_limit=1MiB", "maintenance=manual", "eviction=lru", NULL);
+    struct deletion deletion = {.store = store, .n = 100};
+    unsigned char value[100] = {7};
+    uint64_t next = 0;
+
+    for (; next < 12000; next++)
+        assert_ok(memstore_set(store, &next, sizeof next, value, sizeof value, 0));
+    for (int i = 0; i < 5; i++) {
+        const uint64_t evicted = test_stats(store).evictions, size = memstore_size(store);
+
+        next -= deletion.n;
+        deletion.first = next;
+        delete_from(&deletion);
+        cr_assert_eq(deletion.deleted, deletion.n);
+        cr_assert_eq(test_stats(store).evictions, evicted);
+        cr_assert_eq(memstore_size(store), size - deletion.n);
+    }
+    memstore_destroy(store);
+}
+
 Test(limit, what_comes_while_many_keys_are_deleted_is_deleted_too)
 {
     memstore *store = test_open("performance.memory_limit=1MiB", "maintenance=manual", NULL);

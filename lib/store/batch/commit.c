@@ -72,8 +72,9 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
     case MS_OP_UPDATE_TTL:
         if (step->superseded)
             return MEMSTORE_OK;
-        if (!step->live)
-            return MEMSTORE_ERR_KEY_NOT_FOUND;
+        if (!step->live || step->is_of_nothing)
+            return step->exists && !step->is_of_nothing ? MEMSTORE_ERR_TTL_EXPIRED
+                                                        : MEMSTORE_ERR_KEY_NOT_FOUND;
         /* Prepared from this very entry, or from another one, or there was none then. */
         return step->reserved_any &&
                        ms_found_instance(commit->store, &step->found) == step->instance

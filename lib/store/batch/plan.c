@@ -47,10 +47,26 @@ static int check_op(struct ms_commit *commit, struct ms_step *step)
     return status;
 }
 
-/* Of several writes to one key only the last counts. Steps on one key are neighbours, in order. */
-static void supersede(struct ms_commit *commit)
+/* Let the later of two writes of a key count, and return the one that does. A TTL change is of what the
+ * earlier one leaves. */
+static struct ms_step *supersede(struct ms_step *step, struct ms_step *later)
 {
-    const struct ms_step *later = NULL;
+    if (later->op->kind == MS_OP_UPDATE_TTL && step->op->kind == MS_OP_SET &&
+        !later->is_of_nothing) {
+        step->life = later->life;
+        later->superseded = true;
+        return step;
+    }
+    if (later->op->kind == MS_OP_UPDATE_TTL && step->op->kind == MS_OP_DELETE)
+        later->is_of_nothing = true;
+    step->superseded = true;
+    return later;
+}
+
+/* Of several writes of one key one counts. Steps on one key are neighbours, in order. */
+static void supersede_all(struct ms_commit *commit)
+{
+    struct ms_step *later = NULL;
 
     for (size_t i = commit->count; i-- > 0;) {
         struct ms_step *step = &commit->steps[i];
@@ -58,11 +74,12 @@ static void supersede(struct ms_commit *commit)
         if (!ms_step_writes(step))
             continue;
         if (later != NULL && later->hash == step->hash &&
-            compare_keys(&later->op->key, &step->op->key) == 0)
-            step->superseded = true;
-        else
+            compare_keys(&later->op->key, &step->op->key) == 0) {
+            later = supersede(step, later);
+        } else {
             commit->writes++;
-        later = step;
+            later = step;
+        }
     }
 }
 
@@ -126,7 +143,7 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
     }
     if (status == MEMSTORE_OK) {
         qsort(commit->steps, n, sizeof *commit->steps, compare_steps);
-        supersede(commit);
+        supersede_all(commit);
         if (!could_ever_fit(commit))
             status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
     }

@@ -18,7 +18,8 @@ struct ms_step {
     const struct ms_op *op;
     uint64_t hash;
     uint32_t shard;
-    bool superseded;     /* a later operation of the batch writes the same key */
+    bool superseded;     /* another operation of the batch writes the same key in its place */
+    bool is_of_nothing;  /* a TTL change of what the batch deletes */
     bool reserved_any;   /* `reserved` holds something */
     struct ms_life life; /* for sets and TTL changes */
     int64_t bounded; /* the expiry of a TTL change, bound by the age of what it is prepared from */

@@ -103,7 +103,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
 
     if (step->op->kind == MS_OP_SET) {
         draft_set(commit, step, &draft);
-    } else if (!draft_retimed(commit, step, &draft)) {
+    } else if (step->is_of_nothing || !draft_retimed(commit, step, &draft)) {
         /* Whether the batch is refused for that is told under the locks, after its conditions. */
         return MEMSTORE_OK;
     }
@@ -160,6 +160,9 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
     if (commit->borrows)
         return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        /* Nothing is evicted for what is only deleted, as long as what is kept suffices. */
+        if (may_borrow && store->settings.eviction != MS_EVICTION_NONE)
+            return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
         const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
                                       : ms_room_make(store, 0, deadline, asked);
 

@@ -3,6 +3,7 @@
  * again after a pause when it asks for that. */
 #include "store/load/call.h"
 
+#include "store/lifetime.h"
 #include "store/load/load.h"
 
 #include "loader/backoff.h"
@@ -42,10 +43,17 @@ uint32_t ms_load_byte_places(const struct ms_settings *settings)
     return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
 }
 
-void ms_load_release(const memstore_load_value *value)
+void ms_load_release(memstore *store, const memstore_load_value *value)
 {
-    if (value->release != NULL)
-        value->release(value->release_context);
+    struct ms_calling *calling;
+
+    if (value->release == NULL)
+        return;
+    /* What is the caller's goes back to him without a note, too. */
+    const int noted = ms_store_begin_callback(store, &calling);
+    value->release(value->release_context);
+    if (noted == MEMSTORE_OK)
+        ms_store_end_callback(calling);
 }
 
 /* A number of attempts at one thing. */
@@ -311,7 +319,7 @@ static int check_value(memstore *store, const memstore_load_value *value)
 {
     if (value->value != NULL || value->value_size == 0)
         return MEMSTORE_LOAD_OK;
-    ms_load_release(value);
+    ms_load_release(store, value);
     ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
     return MEMSTORE_ERR_LOADER_FAILED;
 }

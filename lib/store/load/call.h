@@ -13,7 +13,8 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order,
                        struct ms_flight *const *flights);
-void ms_load_release(const memstore_load_value *value);
+/* Give a value back to its loader. */
+void ms_load_release(memstore *store, const memstore_load_value *value);
 /* What was loaded takes no memory any more. */
 void ms_load_done(memstore *store);
 /* What a thread holds of what bounds loads, for a loader that it is in; of which stores, NULL = nothing. */

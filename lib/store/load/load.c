@@ -136,7 +136,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
     status = ms_load_keep(store, &value, status, out);
-    ms_load_release(&value);
+    ms_load_release(store, &value);
     ms_load_done(store);
     ms_load_note_news(store, load->key.size, load->hash);
     return status;
@@ -193,7 +193,7 @@ static int lead(const struct ms_load *load, struct ms_flight *flight, memstore_v
     const int result = ms_load_call(load, false, &value);
     status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
-        ms_load_release(&value);
+        ms_load_release(store, &value);
     ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }

@@ -208,7 +208,7 @@ static void load_led(struct gathering *gathering)
         int status = ms_load_settle(flight, value->result, value, &view, &stored);
 
         if (value->result == MEMSTORE_LOAD_OK)
-            ms_load_release(value);
+            ms_load_release(gathering->store, value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_status(gathering, index, status);
         /* What was overtaken is not missing: somebody wrote it, unless it was not looked for. */

@@ -75,7 +75,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
     ms_view_give_back(out);
     const int status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
-        ms_load_release(&value);
+        ms_load_release(store, &value);
     ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }
