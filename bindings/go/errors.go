@@ -248,6 +248,15 @@ func fail(op, key string, status int32) error {
 	return &Error{op, key, cause}
 }
 
+// refuse is the error of a call that is given an argument which it cannot take. To a closed store nothing
+// else matters.
+func (s *Store) refuse(op, key string, cause error) error {
+	if s.library != nil && s.library.closed.Load() {
+		cause = ErrCacheClosed
+	}
+	return &Error{op, key, cause}
+}
+
 // errNoFunction is the cause where nil was given for a function and that is to be called.
 var errNoFunction error = explained{"there is no function to call", ErrInvalidArgument}
 

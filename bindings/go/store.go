@@ -139,7 +139,7 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	keyText, keyOK := cText(key)
 	valueText, valueOK := cText(value)
 	if !keyOK || !valueOK {
-		return &Error{"Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig}}
+		return s.refuse("Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig})
 	}
 	why := make([]byte, 1024)
 	status := waitingLong(ctx, func(wait bound) int32 {

@@ -9,10 +9,10 @@ int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_siz
                         memstore_cursor **out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_cursor_new(store, pattern, pattern_size, out);
 }
 
@@ -69,7 +69,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     struct key_call call = {fn, context};
 
     if (fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return for_each_key(store, pattern, pattern_size, call_back, &call);
 }
 
@@ -85,7 +85,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
                               uint64_t *count)
 {
     if (count == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *count = 0;
     return for_each_key(store, pattern, pattern_size, count_key, count);
 }
@@ -114,7 +114,7 @@ static int settle(memstore *store)
 static int overtake_loads(memstore *store, const char *pattern, size_t pattern_size)
 {
     if (!ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_load_overtake_matching(store, pattern, pattern_size);
