@@ -79,6 +79,38 @@ func useOnce(store *memstore.Store, worker int, key string) error {
 	return err
 }
 
+// After Close nothing else matters that may be wrong with a call.
+func TestBadArgumentsAfterClose(t *testing.T) {
+	store := open(t, memstore.Config{})
+	must(t, store.Close())
+	calls := make(map[string]func() error)
+	for name, call := range methods(store, "") {
+		calls[name] = func() error { return call(ctx) }
+	}
+	calls["Keys ["] = func() error { _, err := store.Keys(ctx, "["); return err }
+	calls["CountByPattern ["] = func() error { _, err := store.CountByPattern(ctx, "["); return err }
+	calls["DeleteByPattern ["] = func() error { _, err := store.DeleteByPattern(ctx, "["); return err }
+	calls["Scan ["] = func() error { return scanAll(store.Scan(ctx, "[")) }
+	calls["Compact -1"] = func() error { return store.Compact(ctx, -1) }
+	calls["Maintain -1"] = func() error { return store.Maintain(ctx, -1) }
+	calls["Subscribe 0"] = func() error { _, err := store.Subscribe(0, 0); return err }
+	calls["Subscribe -1"] = func() error { _, err := store.Subscribe(memstore.EventRemovals, -1); return err }
+	calls["OnEvent nil"] = func() error { _, err := store.OnEvent(memstore.EventRemovals, nil); return err }
+	calls["GetLatency 99"] = func() error { _, err := store.GetLatency(99); return err }
+	calls["Save nowhere"] = func() error { return store.Save(ctx, "") }
+	calls["Load nowhere"] = func() error { return store.Load(ctx, "") }
+	calls["GetOrLoad empty"] = func() error { _, err := store.GetOrLoad(ctx, "", 0, nil); return err }
+	calls["GetOrLoadMany empty"] = func() error { _, err := store.GetOrLoadMany(ctx, []string{""}, 0, nil); return err }
+	calls["GetManyInto nil"] = func() error { return store.GetManyInto(ctx, nil, nil) }
+	calls["Setting NUL"] = func() error { _, err := store.Setting("\x00"); return err }
+	calls["Reconfigure NUL"] = func() error { return store.Reconfigure(ctx, "\x00", "") }
+	for name, call := range calls {
+		if err := call(); !errors.Is(err, memstore.ErrCacheClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDroppedStoresAreFreed(t *testing.T) {
 	before := residentBytes(t)
 	for range 60 {

@@ -104,15 +104,15 @@ type Config struct {
 	// EventQueueMemory is what events that wait for subscribers may take; it is set aside within the
 	// limit while there is a subscription.
 	EventQueueMemory int64 `yaml:"events.queue_memory,omitempty"`
-	// LoadTimeout is how long a load of the library's is tried, LoadRetryInitial and LoadRetryMax bound the
-	// pauses in between. GetOrLoad does not retry.
+	// LoadTimeout is how long a load is tried, which also ends the context of its loader. LoadRetryInitial and
+	// LoadRetryMax bound the pauses between the calls of a loader that asks for another by ErrLoadRetry.
 	LoadTimeout      time.Duration `yaml:"loader.timeout,omitempty"`
 	LoadRetryInitial time.Duration `yaml:"loader.retry_initial,omitempty"`
 	LoadRetryMax     time.Duration `yaml:"loader.retry_max,omitempty"`
 	// NegativeTTL is how long it is remembered that a key does not exist, of MaxAbsent keys at most.
 	NegativeTTL time.Duration `yaml:"loader.negative_ttl,omitempty"`
 	MaxAbsent   int           `yaml:"loader.max_absent,omitempty"`
-	// MaxLoads bounds how many loaders the library calls at once; it does not bound GetOrLoad.
+	// MaxLoads bounds how many loaders are called at once; the others wait in line, LoadTimeout at most.
 	MaxLoads int `yaml:"loader.max_loads,omitempty"`
 	// LeaseTimeout is how long a load of GetOrLoad may take until its value is not stored any more.
 	LeaseTimeout time.Duration `yaml:"loader.lease_timeout,omitempty"`
@@ -127,7 +127,8 @@ type Config struct {
 	// After BreakerFailures failed loads in a row none is begun for BreakerOpen; all loads of a store count.
 	BreakerFailures int           `yaml:"loader.breaker_failures,omitempty"`
 	BreakerOpen     time.Duration `yaml:"loader.breaker_open,omitempty"`
-	// MaxLoadBytes bounds what the values of the library's loads at once may take; it does not bound GetOrLoad.
+	// MaxLoadBytes bounds what the values of the loads at once may take, as far as the mean of those before tells;
+	// the others wait in line.
 	MaxLoadBytes int64 `yaml:"loader.max_load_bytes,omitempty"`
 	// WarmRate is how many keys Warm asks its loader for in a second.
 	WarmRate int `yaml:"loader.warm_rate,omitempty"`

@@ -240,10 +240,27 @@ func fail(op, key string, status int32) error {
 	if cause == ErrInvalidArgument {
 		// What else can be wrong is found before the library is asked.
 		text := "the Store was not made by Open"
-		if key == "" {
+		if key == "" && !keyless[op] {
 			text = "a key is empty, or " + text
 		}
 		cause = explained{text, cause}
+	}
+	return &Error{op, key, cause}
+}
+
+// keyless has the methods that are given no key, nor any name in the place of one that must not be empty.
+var keyless = map[string]bool{
+	"Close": true, "Clear": true, "Flush": true, "Compact": true, "Maintain": true, "ReconfigureAll": true,
+	"Keys": true, "Scan": true, "CountByPattern": true, "DeleteByPattern": true, "Count": true,
+	"Subscribe": true, "OnEvent": true, "GetLatency": true, "GetRates": true, "MetricsText": true,
+	"Advise": true, "AdviseReport": true, "AdviseText": true, "AdviseJSON": true,
+}
+
+// refuse is the error of a call that is given an argument which it cannot take. To a closed store nothing
+// else matters.
+func (s *Store) refuse(op, key string, cause error) error {
+	if s.library != nil && s.library.closed.Load() {
+		cause = ErrCacheClosed
 	}
 	return &Error{op, key, cause}
 }

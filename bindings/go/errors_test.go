@@ -329,7 +329,7 @@ func TestBadArgumentsAreTold(t *testing.T) {
 		`Warm "k": there is no function to call`:                        store.Warm(ctx, []string{"k"}, 0, nil),
 		"Get: a key is empty, or the Store was not made by Open":        empty,
 		"SetMany: a key is empty, or the Store was not made by Open":    store.SetMany(ctx, map[string][]byte{"": nil}, 0),
-		"Close: a key is empty, or the Store was not made by Open":      new(memstore.Store).Close(),
+		"Close: the Store was not made by Open":                         new(memstore.Store).Close(),
 		"DeleteMany: a key is empty, or the Store was not made by Open": store.DeleteMany(ctx, []string{"a", ""}),
 		`Set "k": the Store was not made by Open`:                       new(memstore.Store).Set(ctx, "k", nil, 0),
 	} {

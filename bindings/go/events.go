@@ -160,10 +160,10 @@ func (s *Store) Subscribe(kinds EventKind, queueSize int) (*Subscription, error)
 
 func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscription, error) {
 	if queueSize < 0 {
-		return nil, &Error{op, "", explained{"the queue's size is negative", ErrInvalidArgument}}
+		return nil, s.refuse(op, "", explained{"the queue's size is negative", ErrInvalidArgument})
 	}
 	if kinds == 0 || kinds&^(EventRemovals|EventAlert) != 0 {
-		return nil, &Error{op, "", explained{"kinds are some of the EventKinds", ErrInvalidArgument}}
+		return nil, s.refuse(op, "", explained{"kinds are some of the EventKinds", ErrInvalidArgument})
 	}
 	var handle uintptr
 	status := native.GlueEventsNew(s.handle, uint32(kinds), queueSize, pointerTo(&handle))
@@ -188,7 +188,7 @@ func (s *Store) subscribe(op string, kinds EventKind, queueSize int) (*Subscript
 // the program, as in every goroutine.
 func (s *Store) OnEvent(kinds EventKind, call func(Event)) (*Subscription, error) {
 	if call == nil {
-		return nil, &Error{"OnEvent", "", errNoFunction}
+		return nil, s.refuse("OnEvent", "", errNoFunction)
 	}
 	subscription, err := s.subscribe("OnEvent", kinds, 0)
 	if err != nil {

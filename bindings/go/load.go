@@ -15,7 +15,9 @@ import (
 )
 
 // Loader loads the value of a key. An error for which errors.Is(err, ErrKeyNotFound) holds says that
-// there is no such key, which is remembered for the setting loader.negative_ttl.
+// there is no such key, which is remembered for the setting loader.negative_ttl; one that matches [ErrLoadRetry] asks
+// for another call after a pause. The context ends at the latest when the load has taken loader.timeout, with all
+// its calls and pauses.
 type Loader func(ctx context.Context, key string) ([]byte, error)
 
 // GetOrLoad returns a copy of the value under a key; if it is not there, load is called, once however
@@ -38,6 +40,10 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 // failed, to the breaker, only if the last who waited had a deadline, which has passed. An error of the load, and a
 // panic in it as ErrLoaderFailed, is what all who wait get; the next caller loads anew. A load that
 // asks, with the context it was given, for a key whose load waits for its own gets ErrLoaderFailed.
+//
+// loader.max_loads and loader.max_load_bytes bound the loads that run at once. The others wait in line: who has found no place
+// for loader.timeout gets ErrLockTimeout, unless the value is there by then. A load that a loader makes, with the context it was
+// given, takes no place of its own, and a loader that waits for the load of another lets others have its place meanwhile.
 func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) ([]byte, error) {
 	value, _, err := s.getOrLoad(ctx, key, ttl, load)
 	return value, err
@@ -226,12 +232,19 @@ func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.D
 	if load == nil {
 		load = func(context.Context, string) ([]byte, error) { return nil, errNoFunction }
 	}
-	loadCtx, cancel := call.flight.context(ctx)
+	loadCtx, cancel := call.flight.begin(ctx, s)
 	call.cancelBy(cancel)
 	go func() {
-		value, err := guarded(func() ([]byte, error) { return load(loadCtx, key) })
+		defer cancel()
+		tries := &attempts{store: s, ctx: loadCtx, flight: call.flight, keys: 1}
+		value, err := attempt(tries, func() ([]byte, error) { return load(loadCtx, key) })
+		for again := !call.refreshes; again && err != nil; {
+			if again, err = tries.again(err); again {
+				value, err = attempt(tries, func() ([]byte, error) { return load(loadCtx, key) })
+			}
+		}
 		s.settle(key, call, ttl, value, err)
-		cancel()
+		tries.end(len(value))
 	}()
 }
 
@@ -285,6 +298,7 @@ func (s *Store) await(ctx context.Context, op, key string, call *loadCall) ([]by
 		return nil, &Error{op, key, explained{"a loader waits for its own load", ErrLoaderFailed}}
 	}
 	defer endToWait(ctx, call)
+	defer lendPlace(ctx, call)(ctx)
 	select {
 	case <-call.done:
 	case <-ctx.Done():
@@ -295,6 +309,17 @@ func (s *Store) await(ctx context.Context, op, key string, call *loadCall) ([]by
 		return nil, &Error{op, key, call.err}
 	}
 	return append([]byte{}, call.value...), nil
+}
+
+// lendPlace lets others have the place of the load that the context belongs to, which is going to wait for one that
+// is not a part of it, until the function that it returns is called.
+func lendPlace(ctx context.Context, call *loadCall) (takeBack func(context.Context)) {
+	mine, nested := ctx.Value(flightKey{}).(*flight)
+	if !nested || mine.place == call.flight.place {
+		return func(context.Context) {}
+	}
+	mine.place.lend()
+	return mine.place.takeBack
 }
 
 // leave is for a caller who does not wait any more: the last one ends the load. It has failed if it took longer than

@@ -11,13 +11,21 @@ import (
 type flight struct {
 	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
 	waitsFor map[*flight]int
+	place    *place // constant once the load begins, as is nested
+	nested   bool   // a loader has made it, whose place it has
 }
 
 func newFlight() *flight { return new(flight) }
 
-// context is what a loader is called with: the values of its first caller's, but not its end.
-func (f *flight) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// begin finds the place of the load, and what its loader is called with: the values of its first caller's context,
+// but not its end, and that of loader.timeout.
+func (f *flight) begin(ctx context.Context, store *Store) (context.Context, context.CancelFunc) {
+	if outer, nested := ctx.Value(flightKey{}).(*flight); nested {
+		f.place, f.nested = outer.place, true
+	} else {
+		f.place = &place{store: store}
+	}
+	loadCtx, cancel := store.withLoadTimeout(context.WithoutCancel(ctx))
 	return context.WithValue(loadCtx, flightKey{}, f), cancel
 }
 

@@ -87,12 +87,18 @@ func (s *Store) settle(key string, call *loadCall, ttl time.Duration, value []by
 		call.err = err
 	case err != nil:
 		var old bool
-		if value, old = s.failLease(lease, resultOf(err, abandoned)); !old {
+		if value, old = s.failLease(lease, resultOf(err, abandoned)); !old && errors.As(err, new(noPlace)) {
+			value, old = s.getPresent(key) // somebody may have stored it meanwhile
+		}
+		if !old {
 			call.err = err
 		}
 	default:
 		status := native.GlueLeaseFill(lease, unsafe.SliceData(value), len(value), ttlMillis(ttl))
 		call.refused, call.err = s.refusal(status)
+	}
+	if without, is := call.err.(noPlace); is {
+		call.err = without.error
 	}
 	call.value = bytes.Clone(value)
 	runtime.KeepAlive(s)
@@ -125,7 +131,7 @@ func resultOf(err error, abandoned bool) int32 {
 	switch {
 	case errors.Is(err, ErrKeyNotFound):
 		return loadAbsent
-	case abandoned:
+	case abandoned || errors.As(err, new(noPlace)):
 		return loadAbandoned
 	}
 	return loadFailed

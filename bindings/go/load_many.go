@@ -11,7 +11,8 @@ import (
 )
 
 // ManyLoader loads the values of several keys by one call. A key that is not in the result does not exist,
-// which is remembered for the setting loader.negative_ttl; an error tells about all of the keys.
+// which is remembered for the setting loader.negative_ttl; an error tells about all of the keys, one that matches
+// [ErrLoadRetry] asks for another call, with those of them that are not only to be refreshed.
 type ManyLoader func(ctx context.Context, keys []string) (map[string][]byte, error)
 
 // GetOrLoadMany returns copies of the values under the keys; those that are not there are loaded by one
@@ -136,12 +137,10 @@ func (s *Store) leadMany(ctx context.Context, shared *flight, mine []wait, ttl t
 	if load == nil {
 		load = func(context.Context, []string) (map[string][]byte, error) { return nil, errNoFunction }
 	}
-	loadCtx, cancel := shared.context(ctx)
+	loadCtx, cancel := shared.begin(ctx, s)
 	var wanted atomic.Int64
 	wanted.Store(int64(len(mine)))
-	keys := make([]string, len(mine))
-	for i, w := range mine {
-		keys[i] = w.key
+	for _, w := range mine {
 		w.call.cancelBy(sync.OnceFunc(func() {
 			if wanted.Add(-1) == 0 {
 				cancel()
@@ -150,14 +149,62 @@ func (s *Store) leadMany(ctx context.Context, shared *flight, mine []wait, ttl t
 	}
 	go func() {
 		defer cancel()
-		values, err := guarded(func() (map[string][]byte, error) { return load(loadCtx, keys) })
-		for _, w := range mine {
-			value, exists := values[w.key]
-			reason := err
-			if err == nil && !exists {
-				reason = ErrKeyNotFound
+		tries := &attempts{store: s, ctx: loadCtx, flight: shared, keys: len(mine)}
+		for {
+			values, err := attempt(tries, func() (map[string][]byte, error) { return load(loadCtx, keysOf(mine)) })
+			if errors.Is(err, ErrLoadRetry) {
+				mine = s.settleRefreshes(mine, ttl, err)
 			}
-			s.settle(w.key, w.call, ttl, value, reason)
+			again := false
+			if len(mine) != 0 {
+				again, err = tries.again(err)
+			}
+			if !again {
+				s.settleMany(mine, ttl, values, err)
+				tries.end(sizesOf(values)...)
+				return
+			}
 		}
 	}()
+}
+
+func keysOf(waits []wait) []string {
+	keys := make([]string, len(waits))
+	for i, w := range waits {
+		keys[i] = w.key
+	}
+	return keys
+}
+
+func sizesOf(values map[string][]byte) []int {
+	sizes := make([]int, 0, len(values))
+	for _, value := range values {
+		sizes = append(sizes, len(value))
+	}
+	return sizes
+}
+
+// settleRefreshes ends the loads of keys that are there with their first failure, and returns the others.
+func (s *Store) settleRefreshes(mine []wait, ttl time.Duration, err error) []wait {
+	var others []wait
+	for _, w := range mine {
+		if w.call.refreshes {
+			s.settle(w.key, w.call, ttl, nil, err)
+		} else {
+			others = append(others, w)
+		}
+	}
+	return others
+}
+
+// settleMany ends loads with what their loader gave.
+func (s *Store) settleMany(mine []wait, ttl time.Duration, values map[string][]byte, err error) {
+	for _, w := range mine {
+		value, exists := values[w.key]
+		reason := err
+		if err == nil && !exists {
+			reason = ErrKeyNotFound
+		}
+		s.settle(w.key, w.call, ttl, value, reason)
+	}
 }

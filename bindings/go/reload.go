@@ -47,7 +47,7 @@ func (s *Store) ReconfigureAll(ctx context.Context, config Config) error {
 func (s *Store) Setting(name string) (string, error) {
 	text, ok := cText(name)
 	if !ok {
-		return "", &Error{"Setting", name, explained{"a setting's name cannot hold NUL bytes", ErrInvalidConfig}}
+		return "", s.refuse("Setting", name, explained{"a setting's name cannot hold NUL bytes", ErrInvalidConfig})
 	}
 	buf := make([]byte, longestSetting)
 	var size int

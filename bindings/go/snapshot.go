@@ -41,7 +41,7 @@ func (s *Store) withFile(ctx context.Context, op, path string, call func(wait bo
 	}
 	text, ok := cText(path)
 	if !ok || path == "" {
-		return &Error{op, path, explained{"a path is not empty and holds no NUL bytes", ErrInvalidArgument}}
+		return s.refuse(op, path, explained{"a path is not empty and holds no NUL bytes", ErrInvalidArgument})
 	}
 	reason := new(int64) // an errno
 	status := waitingLong(ctx, func(wait bound) int32 { return call(wait, &text[0], pointerTo(reason)) })

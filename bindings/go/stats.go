@@ -203,7 +203,7 @@ type Latency struct {
 // opened without TrackOperationLatency.
 func (s *Store) GetLatency(operation Operation) (*Latency, error) {
 	if operation.String() == "" {
-		return nil, &Error{"GetLatency", "", explained{"there is no such operation", ErrInvalidArgument}}
+		return nil, s.refuse("GetLatency", "", explained{"there is no such operation", ErrInvalidArgument})
 	}
 	latency := new(Latency)
 	status := native.GlueGetLatency(s.handle, int32(operation), pointerTo(latency), int(unsafe.Sizeof(*latency)/word))

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +37,10 @@ type Store struct {
 	warmRate   atomic.Int64
 	refreshes  atomic.Bool
 	failsLoads atomic.Bool
-	noting     sync.Mutex // of noteSettings
+	// loader.timeout, loader.retry_initial and loader.retry_max, in nanoseconds.
+	loadTimeout, retryInitial, retryMax atomic.Int64
+	bounds                              loadBounds
+	noting                              sync.Mutex // of noteSettings
 	// wipes is the setting secure_wipe. Constant.
 	wipes bool
 }
@@ -68,13 +70,16 @@ func open(op string, config Config) (*Store, error) {
 		log.free()
 		return nil, err
 	}
-	store := &Store{handle: handle, library: &library{handle: handle, log: log, logger: config.Logger}}
+	store := &Store{handle: handle, library: &library{handle: handle, log: log, logger: config.Logger, ended: make(chan struct{})}}
 	if _, file, line, known := runtime.Caller(2); known {
 		store.library.opened = fmt.Sprintf("%s:%d", file, line)
 	}
 	store.noteSettings()
 	wipes, _ := store.Setting("secure_wipe")
 	store.wipes = wipes != "false"
+	places, _ := store.amountOf("loader.max_loads")
+	room, _ := store.amountOf("loader.max_load_bytes")
+	store.bounds.loads, store.bounds.bytes = newGate(places), newGate(room)
 	if !config.LibraryReads {
 		store.direct = directReader(handle)
 	}
@@ -90,8 +95,9 @@ type library struct {
 	log    *logQueue // nil without Config.Logger
 	users  atomic.Int32
 	closed atomic.Bool
-	opened string       // file and line
-	logger *slog.Logger // for abandoned; nil once the store is closed
+	ended  chan struct{} // closed along with the store
+	opened string        // file and line
+	logger *slog.Logger  // for abandoned; nil once the store is closed
 }
 
 // abandoned is called when nothing reaches the Store any more, which should have been closed before.
@@ -139,7 +145,7 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 	keyText, keyOK := cText(key)
 	valueText, valueOK := cText(value)
 	if !keyOK || !valueOK {
-		return &Error{"Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig}}
+		return s.refuse("Reconfigure", key, explained{"a setting's name and value cannot hold NUL bytes", ErrInvalidConfig})
 	}
 	why := make([]byte, 1024)
 	status := waitingLong(ctx, func(wait bound) int32 {
@@ -158,9 +164,12 @@ func (s *Store) Reconfigure(ctx context.Context, key, value string) error {
 func (s *Store) noteSettings() {
 	s.noting.Lock()
 	defer s.noting.Unlock()
-	if text, err := s.Setting("loader.warm_rate"); err == nil {
-		if rate, err := strconv.ParseInt(text, 10, 64); err == nil {
-			s.warmRate.Store(rate)
+	for name, noted := range map[string]*atomic.Int64{
+		"loader.warm_rate": &s.warmRate, "loader.timeout": &s.loadTimeout,
+		"loader.retry_initial": &s.retryInitial, "loader.retry_max": &s.retryMax,
+	} {
+		if number, ok := s.amountOf(name); ok {
+			noted.Store(number)
 		}
 	}
 	if text, err := s.Setting("loader.refresh_after"); err == nil {
@@ -171,12 +180,22 @@ func (s *Store) noteSettings() {
 	}
 }
 
+// amountOf is a setting that is a number, a size or a duration, in its smallest unit, as it is in force now.
+func (s *Store) amountOf(name string) (number int64, ok bool) {
+	text, err := s.Setting(name)
+	if err != nil {
+		return 0, false
+	}
+	return amount(text)
+}
+
 // Close waits for the calls in flight and frees the store's memory. Every call after it, another
 // Close included, returns ErrCacheClosed.
 func (s *Store) Close() error {
 	status := native.MemstoreClose(s.handle)
 	if status == 0 {
 		s.library.closed.Store(true)
+		close(s.library.ended)
 		s.library.log.end()
 		s.library.logger = nil // it may refer to the Store, and would keep it reachable
 	}

@@ -14,7 +14,7 @@ import (
 // and dead bytes. When the context ends first, the call returns and the work goes on to its end.
 func (s *Store) Compact(ctx context.Context, maxDeadRatio float64) error {
 	if !(maxDeadRatio >= 0 && maxDeadRatio <= 1) {
-		return &Error{"Compact", "", explained{"the share of dead bytes is not from 0 to 1", ErrInvalidArgument}}
+		return s.refuse("Compact", "", explained{"the share of dead bytes is not from 0 to 1", ErrInvalidArgument})
 	}
 	return s.unlessDone(ctx, "Compact", func() int32 { return native.MemstoreCompact(s.handle, maxDeadRatio) })
 }
@@ -27,7 +27,7 @@ func (s *Store) Maintain(ctx context.Context, budget time.Duration) error {
 		return err
 	}
 	if budget < 0 {
-		return &Error{"Maintain", "", explained{"the budget is negative", ErrInvalidArgument}}
+		return s.refuse("Maintain", "", explained{"the budget is negative", ErrInvalidArgument})
 	}
 	micros := budget.Microseconds()
 	if micros == 0 && budget != 0 {

@@ -50,7 +50,7 @@ func (v *Values) All() iter.Seq2[int, []byte] {
 // an error it holds none.
 func (s *Store) GetManyInto(ctx context.Context, keys []string, into *Values) error {
 	if into == nil {
-		return &Error{"GetManyInto", "", explained{"there are no Values to copy into", ErrInvalidArgument}}
+		return s.refuse("GetManyInto", "", explained{"there are no Values to copy into", ErrInvalidArgument})
 	}
 	return s.getManyInto(ctx, "GetManyInto", keys, into)
 }

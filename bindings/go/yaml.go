@@ -205,6 +205,17 @@ var units = map[string]int64{
 	"d": 24 * int64(time.Hour),
 }
 
+// amount reads a whole number with its unit.
+func amount(text string) (number int64, ok bool) {
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	number, err := strconv.ParseInt(text[:digits], 10, 64)
+	unit, known := units[text[digits:]]
+	if err != nil || !known || number*unit/unit != number {
+		return 0, false
+	}
+	return number * unit, true
+}
+
 // setField sets a field from a canonical text; false when that is the field's zero, or none it can
 // hold.
 func setField(field reflect.Value, text string) bool {
@@ -224,14 +235,12 @@ func setField(field reflect.Value, text string) bool {
 		value := text == "true"
 		field.Set(reflect.ValueOf(&value))
 	default:
-		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-		number, err := strconv.ParseInt(text[:digits], 10, 64)
-		unit, known := units[text[digits:]]
-		if err != nil || !known || number*unit/unit != number || field.OverflowInt(number*unit) {
+		number, ok := amount(text)
+		if !ok || field.OverflowInt(number) {
 			field.SetZero()
 			return false
 		}
-		field.SetInt(number * unit)
+		field.SetInt(number)
 	}
 	return !field.IsZero()
 }

@@ -56,6 +56,9 @@ func TestOpenYAMLTellsFileLineAndColumn(t *testing.T) {
 		"supervision: {enable_all: yes}\n":    ":1:1: supervision: unknown key; the nearest known key is ",
 		"storage: {memory: {verbos: true}}\n": ":1:20: verbos: unknown key; the nearest known key is ",
 		"performance: {memory_limit: 1 GB}\n": ":1:29: performance.memory_limit: \"1 GB\" has no known unit",
+		"performance: {memory_limit: 1kB}\n":  ":1:29: performance.memory_limit: too small to hold",
+		"max_entries_in_window: 2000000000\n": ":1:24: max_entries_in_window: the index for as many entries does not fit",
+		"events: {queue_memory: 1GB}\n":       ":1:24: events.queue_memory (1GB) is not below performance.memory_limit (64MB)",
 		"performance: {memory_limit: 0}\n":    ":1:29: performance.memory_limit and hard_max_cache_size are both 0",
 	} {
 		path := writeFile(t, text)

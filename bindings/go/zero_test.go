@@ -4,7 +4,9 @@ package memstore_test
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,23 @@ func TestZeroValuesGiveErrors(t *testing.T) {
 		t.Error("events of no store")
 	}
 	must(t, s.Close())
+}
+
+// Of a Store that Open has not made every method says so, and speaks of keys only where it is given one.
+func TestZeroStoresAreToldFromEmptyKeys(t *testing.T) {
+	calls := otherMethods(new(memstore.Store))
+	for name, call := range methods(new(memstore.Store), "k") {
+		calls[name] = func() error { return call(ctx) }
+	}
+	several := map[string]bool{"SetMany": true, "GetMany": true, "GetManyInto": true, "DeleteMany": true,
+		"HasMany": true, "Commit": true}
+	for name, call := range calls {
+		err := call()
+		wantError(t, err, memstore.ErrInvalidArgument)
+		if strings.Contains(fmt.Sprint(err), "a key is empty") && !several[name] {
+			t.Errorf("%v", err)
+		}
+	}
 }
 
 // A nil pointer or function is an error where it would have to be followed.

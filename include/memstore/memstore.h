@@ -131,8 +131,8 @@ typedef struct memstore_view {
 MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
 
 /** Close a store: applies what memstore_set_async() has queued, waits for the calls in flight, then
- * frees all the store's memory but what views hold. Calls made later get CACHE_CLOSED; held views
- * stay readable. The handle itself stays valid until memstore_destroy(). Whether an asynchronous
+ * frees all the store's memory but what views hold. Calls made later get CACHE_CLOSED, whatever
+ * else is wrong with them; held views stay readable. The handle itself stays valid until memstore_destroy(). Whether an asynchronous
  * write was refused is told by memstore_flush() alone, called before.
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/report.h"
+#include "api/arguments.h"
 #include "api/write_out.h"
 #include "platform/mem.h"
 #include "store/lifetime.h"
@@ -73,7 +74,7 @@ int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
     struct inquiry *inquiry;
 
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;
@@ -94,7 +95,7 @@ static int write_report(memstore *store, memstore_write_fn fn, void *context,
     struct inquiry *inquiry;
 
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;
@@ -138,10 +139,10 @@ int memstore_get_miss_ratio_curve(memstore *store, memstore_miss_ratio_point *po
     struct inquiry *inquiry;
 
     if (n == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *n = 0;
     if (store == NULL || (points == NULL && cap != 0))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;

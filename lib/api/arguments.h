@@ -6,6 +6,10 @@
 #include <memstore/memstore.h>
 #include <stdbool.h>
 
+/* The status of a call that is given an argument that it cannot take: to a store that is closed nothing else
+ * matters. Not of calls that a closed store answers. */
+int ms_refuse_argument(const memstore *store);
+
 static inline bool ms_is_key(const void *key, size_t key_size)
 {
     return key != NULL && key_size != 0;

@@ -53,7 +53,7 @@ int memstore_set_many(memstore *store, const memstore_entry *entries, size_t n)
     size_t deleted;
 
     if (store == NULL || !are_entries(entries, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n == 0)
         return commit_nothing(store);
     struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
@@ -73,7 +73,7 @@ int memstore_delete_many(memstore *store, const memstore_key *keys, size_t n, si
     if (deleted != NULL)
         *deleted = 0;
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n == 0)
         return commit_nothing(store);
     struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
@@ -96,11 +96,11 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
     if (found != NULL)
         *found = 0;
     if (n != 0 && out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n != 0)
         memset(out, 0, n * sizeof *out);
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
@@ -148,7 +148,7 @@ int memstore_read_many(memstore *store, const memstore_key *keys, size_t n, mems
     memstore_view on_stack[VIEWS_ON_STACK];
 
     if (store == NULL || fn == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n <= VIEWS_ON_STACK)
         return read_into(store, keys, n, on_stack, fn, context);
 
@@ -168,7 +168,7 @@ int memstore_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
     if (found != NULL)
         *found = 0;
     if (store == NULL || !ms_are_keys(keys, n) || (n != 0 && out == NULL))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     const int status = ms_store_has_many(store, keys, n, out, &present);
@@ -193,9 +193,10 @@ void memstore_batch_free(memstore_batch *batch)
 
 static int add_checked(memstore_batch *batch, const struct ms_op *op)
 {
-    if (batch == NULL || !ms_is_key(op->key.data, op->key.size) ||
-        !ms_is_bytes(op->value, op->value_size))
+    if (batch == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (!ms_is_key(op->key.data, op->key.size) || !ms_is_bytes(op->value, op->value_size))
+        return ms_refuse_argument(ms_batch_store(batch));
     return ms_batch_add(batch, op);
 }
 

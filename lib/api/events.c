@@ -25,10 +25,10 @@ int memstore_subscribe(memstore *store, uint32_t mask, size_t queue_size,
                        memstore_subscription **out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !is_mask(mask))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return subscribe(store, mask, queue_size, NULL, NULL, out);
 }
 
@@ -62,7 +62,7 @@ int memstore_on_event(memstore *store, uint32_t mask, memstore_event_fn fn, void
     memstore_subscription *subscription;
 
     if (store == NULL || fn == NULL || !is_mask(mask))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return subscribe(store, mask, 0, fn, context, &subscription);
 }
 
@@ -79,7 +79,7 @@ int memstore_get_event_stats(memstore *store, memstore_event_stats *stats)
     memstore_event_stats now = {0};
 
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_events_stats(&store->events, &now);

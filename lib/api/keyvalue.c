@@ -25,7 +25,7 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
 {
     if (store == NULL || !ms_is_key(write->key.data, write->key.size) ||
         !ms_is_bytes(write->value, write->value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, write->key.data, write->key.size);
@@ -76,7 +76,7 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
     struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_SET};
 
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
@@ -91,7 +91,7 @@ int memstore_set_async(memstore *store, const void *key, size_t key_size, const 
                        size_t value_size, int64_t ttl_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_store_enter(store);
@@ -135,7 +135,7 @@ int memstore_increment(memstore *store, const void *key, size_t key_size, int64_
     int64_t sum;
 
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
@@ -151,7 +151,7 @@ int memstore_increment(memstore *store, const void *key, size_t key_size, int64_
 int memstore_delete(memstore *store, const void *key, size_t key_size)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
@@ -169,7 +169,7 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
                  size_t *value_size)
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(buf, cap))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_load_relaxed(&store->get)(store, key, key_size, buf, cap, value_size);
 }
 
@@ -190,10 +190,10 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
 int memstore_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (store == NULL || !ms_is_key(key, key_size)) {
         *out = (memstore_view){0};
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     }
     if (ms_unlikely((ms_store_diverts(store) & (MS_DIVERT_VIEWS | MS_DIVERT_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
@@ -209,6 +209,6 @@ void memstore_view_release(memstore_view *view)
 int memstore_has(memstore *store, const void *key, size_t key_size)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_store_has(store, key, key_size);
 }

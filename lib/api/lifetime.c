@@ -21,7 +21,7 @@ int memstore_open(const memstore_config *config, memstore **out)
         config != NULL ? *ms_config_logger((memstore_config *)config) : ms_config_default_logger;
     status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
-        ms_config_set_error(config, "%s", why);
+        ms_config_refuse(config, why, NULL);
     if (status == MEMSTORE_OK)
         ms_tell_opened(*out);
     return ms_config_told(config, status);

@@ -76,7 +76,7 @@ int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, in
         *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size) || lease == NULL || out == NULL ||
         timeout_ms < 0)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status =
         ms_lease_acquire(store, &(memstore_key){key, key_size}, timeout_ms, &flight, out);
     *lease = lease_of(flight);

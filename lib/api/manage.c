@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
 #include "store/lifetime.h"
 #include "store/space/room.h"
 #include "store/upkeep.h"
@@ -37,7 +38,7 @@ int memstore_compact(memstore *store, double max_dead_ratio)
 {
     /* Written so that NaN is refused too. */
     if (store == NULL || !(max_dead_ratio >= 0 && max_dead_ratio <= 1))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
@@ -50,7 +51,7 @@ int memstore_compact(memstore *store, double max_dead_ratio)
 int memstore_maintain(memstore *store, int64_t budget_us)
 {
     if (store == NULL || budget_us < 0)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {

@@ -9,10 +9,10 @@ int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_siz
                         memstore_cursor **out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_cursor_new(store, pattern, pattern_size, out);
 }
 
@@ -70,7 +70,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     struct ms_calling *calling;
 
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_begin_callback(store, &calling);
     if (status != MEMSTORE_OK)
         return status;
@@ -91,7 +91,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
                               uint64_t *count)
 {
     if (count == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *count = 0;
     return for_each_key(store, pattern, pattern_size, count_key, count);
 }
@@ -120,7 +120,7 @@ static int settle(memstore *store)
 static int overtake_loads(memstore *store, const char *pattern, size_t pattern_size)
 {
     if (!ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_load_overtake_matching(store, pattern, pattern_size);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
 #include "api/tell.h"
 #include "config/config.h"
 #include "store/lifetime.h"
@@ -138,18 +139,20 @@ static int reconfigure(memstore *store, const memstore_config *config, const cha
 }
 
 /* An argument is missing; there may be room to say so. */
-static int refuse_arguments(char *why, size_t cap)
+static int refuse_arguments(const memstore *store, char *why, size_t cap)
 {
+    const int status = ms_refuse_argument(store);
+
     if (why != NULL && cap != 0)
-        snprintf(why, cap, "%s", memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
+        snprintf(why, cap, "%s", memstore_strerror(status));
+    return status;
 }
 
 int memstore_reconfigure_explained(memstore *store, const char *key, const char *value, char *why,
                                    size_t cap)
 {
     if (store == NULL || key == NULL || value == NULL || (why == NULL && cap != 0))
-        return refuse_arguments(why, cap);
+        return refuse_arguments(store, why, cap);
     return reconfigure(store, NULL, key, value, why, cap);
 }
 
@@ -161,7 +164,7 @@ int memstore_reconfigure(memstore *store, const char *key, const char *value)
 int memstore_reconfigure_all(memstore *store, const memstore_config *config, char *why, size_t cap)
 {
     if (store == NULL || config == NULL || (why == NULL && cap != 0))
-        return refuse_arguments(why, cap);
+        return refuse_arguments(store, why, cap);
     return reconfigure(store, config, NULL, NULL, why, cap);
 }
 
@@ -171,7 +174,7 @@ int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap
     char why[MS_CONFIG_TEXT_SIZE];
 
     if (store == NULL || key == NULL || (buf == NULL && cap != 0))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = MEMSTORE_ERR_LOCK_TIMEOUT;

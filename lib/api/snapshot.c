@@ -16,7 +16,7 @@ static bool is_path(const char *path)
 int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     if (store == NULL || !is_path(path))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
@@ -30,7 +30,7 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
 int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     if (store == NULL || !is_path(path))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
@@ -69,10 +69,10 @@ int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
     memstore_loader ours;
 
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_read_loader(loader, false, &ours);
     if (status != MEMSTORE_OK)
-        return status;
+        return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : status;
     status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);

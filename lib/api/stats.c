@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/arguments.h"
 #include "api/write_out.h"
 #include "platform/mem.h"
 #include "store/lifetime.h"
@@ -12,7 +13,7 @@ int memstore_get_stats(memstore *store, memstore_stats *stats)
     memstore_stats now = {0};
 
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -35,7 +36,7 @@ int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
     memstore_memory_stats now = {0};
 
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -49,7 +50,7 @@ int memstore_get_ttl_stats(memstore *store, memstore_ttl_stats *stats)
     memstore_ttl_stats now = {0};
 
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -85,7 +86,7 @@ int memstore_get_latency(memstore *store, int operation, memstore_latency *laten
     memstore_latency now = {0};
 
     if (store == NULL || latency == NULL || memstore_operation_name(operation) == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -99,7 +100,7 @@ int memstore_get_rates(memstore *store, memstore_rates *rates)
     memstore_rates now = {0};
 
     if (store == NULL || rates == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -115,7 +116,7 @@ int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
     struct ms_text text = {0};
 
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;

@@ -10,7 +10,7 @@ int memstore_get_ttl(memstore *store, const void *key, size_t key_size, int64_t 
     int64_t expiry, now;
 
     if (store == NULL || !ms_is_key(key, key_size) || ttl_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
         *ttl_ms = expiry - now;
@@ -22,7 +22,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
     int64_t expiry, now;
 
     if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
         *unix_ms = expiry + ms_clock_unix_offset_ms();
@@ -32,7 +32,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
 int memstore_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (!store->settings.store_creation_time)
         return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : MEMSTORE_ERR_UNSUPPORTED;
     return ms_store_get_created(store, key, key_size, unix_ms);
@@ -41,7 +41,7 @@ int memstore_get_created(memstore *store, const void *key, size_t key_size, int6
 int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
 
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);

@@ -3,6 +3,7 @@
 
 #include "config/schema.h"
 #include "config/units.h"
+#include "config/yaml_reader.h"
 #include "platform/mem.h"
 
 #include <assert.h>
@@ -10,11 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of longer names of texts the end is kept, which is more than is shown. */
+#define SOURCE_SIZE 256
+
 struct memstore_config {
     struct ms_settings settings;
     char error[MS_CONFIG_TEXT_SIZE];
     struct ms_logger logger;
     struct ms_log_limit refusals; /* how often they are told */
+    char source[SOURCE_SIZE];     /* the name of the text that gave what has a place: */
+    struct ms_config_place places[MS_SETTINGS_MAX];
 };
 
 const struct ms_logger ms_config_default_logger = {.level = MEMSTORE_LOG_INFO};
@@ -117,8 +123,56 @@ void ms_config_copy_settings(const memstore_config *config, struct ms_settings *
     *out = config->settings;
 }
 
+void ms_config_note_places(memstore_config *config, const char *name,
+                           const struct ms_config_place places[static MS_SETTINGS_MAX])
+{
+    const size_t length = strlen(name);
+
+    strcpy(config->source, length < SOURCE_SIZE ? name : name + length - (SOURCE_SIZE - 1));
+    memcpy(config->places, places, sizeof config->places);
+}
+
+/* The place of the setting that a text begins with, or has alone. */
+static struct ms_config_place place_of(const memstore_config *config, const char *text)
+{
+    char path[MS_CONFIG_TEXT_SIZE];
+
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(text, ": "), text);
+    const struct ms_setting *const setting = ms_schema_find(path);
+    return setting != NULL ? config->places[setting - ms_schema] : (struct ms_config_place){0};
+}
+
+static bool is_later(struct ms_config_place a, struct ms_config_place b)
+{
+    return a.line > b.line || (a.line == b.line && a.column > b.column);
+}
+
+void ms_config_refuse(const memstore_config *config, const char *why, const char *other)
+{
+    if (config == NULL)
+        return;
+    struct ms_config_place at = place_of(config, why);
+    const struct ms_config_place at_other =
+        other != NULL ? place_of(config, other) : (struct ms_config_place){0};
+
+    if (is_later(at_other, at))
+        at = at_other;
+    if (at.line != 0) {
+        struct ms_yaml text = {.name = config->source};
+
+        ms_yaml_fail(&text, (struct ms_yaml_mark){at.line, at.column}, "%s", why);
+        ms_config_set_error(config, "%s", text.why);
+    } else {
+        ms_config_set_error(config, "%s", why);
+    }
+}
+
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings)
 {
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (ms_schema_load(setting, settings) != ms_schema_load(setting, &config->settings))
+            config->places[setting - ms_schema] = (struct ms_config_place){0};
+    }
     config->settings = *settings;
     clear_error(config);
 }
@@ -156,6 +210,7 @@ int ms_config_set(memstore_config *config, const char *key, const char *value)
     if (setting == NULL || !ms_config_parse(setting, value, &parsed, config->error))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(setting, &config->settings, parsed);
+    config->places[setting - ms_schema] = (struct ms_config_place){0};
     clear_error(config);
     return MEMSTORE_OK;
 }
@@ -274,7 +329,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
     else
         ms_config_defaults(&settings);
     if (!ms_config_settle_all(&settings, &conflict)) {
-        ms_config_set_error(config, "%s", conflict.text);
+        ms_config_refuse(config, conflict.text, conflict.other);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
     clear_error(config);

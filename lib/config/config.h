@@ -89,6 +89,19 @@ const char *ms_config_error(const memstore_config *config);
 void ms_config_copy_settings(const memstore_config *config, struct ms_settings *out);
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings);
 
+/* Where a text gave the value of a setting, counted from 1; line 0 = it did not. */
+struct ms_config_place {
+    size_t line, column;
+};
+
+/* Remember where the settings in force were given, by row of the schema, in the text of a name. What another text or
+ * call has given since is nowhere. */
+void ms_config_note_places(memstore_config *config, const char *name,
+                           const struct ms_config_place places[static MS_SETTINGS_MAX]);
+/* Have the sentence `why`, which begins with the path of a setting, be what the last call failed with; after the place of
+ * that setting, or else of the one at `other` (may be NULL), if it is known. */
+void ms_config_refuse(const memstore_config *config, const char *why, const char *other);
+
 /* Whom memstore_set_logger() has named. */
 struct ms_logger *ms_config_logger(memstore_config *config);
 extern const struct ms_logger ms_config_default_logger;

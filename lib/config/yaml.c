@@ -346,6 +346,16 @@ static bool load_stream(struct loader *loader)
 
 /* ---- Entry points ---- */
 
+static void apply(memstore_config *config, const struct loader *loader, const char *name)
+{
+    struct ms_config_place places[MS_SETTINGS_MAX];
+
+    for (size_t row = 0; row < MS_SETTINGS_MAX; row++)
+        places[row] = (struct ms_config_place){loader->given[row].line, loader->given[row].column};
+    ms_config_replace_settings(config, &loader->settings);
+    ms_config_note_places(config, name, places);
+}
+
 static int load(memstore_config *config, const char *name, const char *text, size_t size)
 {
     struct loader loader = {.yaml = {.name = name}};
@@ -359,7 +369,7 @@ static int load(memstore_config *config, const char *name, const char *text, siz
         ms_yaml_close(&loader.yaml);
     }
     if (loaded)
-        ms_config_replace_settings(config, &loader.settings);
+        apply(config, &loader, name);
     else
         ms_config_set_error(config, "%s", loader.yaml.why);
     return loaded ? MEMSTORE_OK : loader.yaml.status;

@@ -178,11 +178,11 @@ static int advance(memstore_cursor *cursor)
 
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
 {
-    int status = ms_glob_validate(pattern, pattern_size);
-    if (status != MEMSTORE_OK)
-        return status;
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = ms_glob_validate(pattern, pattern_size);
+    if (status != MEMSTORE_OK)
+        return status;
 
     memstore_cursor *cursor = ms_mem_alloc(sizeof *cursor);
     char *copy = ms_mem_alloc(pattern_size + 1);

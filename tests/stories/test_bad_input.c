@@ -337,6 +337,57 @@ Test(bad_input, use_after_close)
     memstore_cursor_free(cursor);
 }
 
+/* What else is wrong with a call does not matter any more. */
+Test(bad_input, bad_arguments_after_close)
+{
+    const memstore_key empty = {"", 0};
+    const memstore_entry entry = test_entry("", "v", 0);
+    memstore_latency latency = {.struct_size = sizeof latency};
+    memstore_batch *batch = memstore_batch_new(store);
+    memstore_subscription *subscription;
+    memstore_cursor *cursor;
+    memstore_lease *lease;
+    memstore_view view;
+    unsigned calls = 0;
+    int64_t time;
+    uint64_t count;
+    char why[64];
+
+    assert_ok(memstore_close(store));
+    assert_closed(memstore_set(store, "", 0, "v", 1, 0));
+    assert_closed(memstore_set(store, "key", 3, NULL, 1, 0));
+    assert_closed(memstore_set_until(store, "", 0, "v", 1, 0));
+    assert_closed(memstore_set_async(store, "", 0, "v", 1, 0));
+    assert_closed(memstore_increment(store, "", 0, 1, 0, 0, NULL));
+    assert_closed(memstore_delete(store, "", 0));
+    assert_closed(memstore_get(store, "", 0, NULL, 0, NULL));
+    assert_closed(memstore_get_view(store, "", 0, &view));
+    assert_closed(memstore_has(store, "", 0));
+    assert_closed(memstore_get_ttl(store, "", 0, &time));
+    assert_closed(memstore_update_ttl(store, "", 0, 0));
+    assert_closed(memstore_set_many(store, &entry, 1));
+    assert_closed(memstore_get_many(store, &empty, 1, &view, NULL));
+    assert_closed(memstore_read_many(store, &empty, 1, ignore_views, &calls));
+    assert_closed(memstore_delete_many(store, &empty, 1, NULL));
+    assert_closed(memstore_batch_set(batch, "", 0, "v", 1, 0));
+    assert_closed(memstore_keys(store, "[", 1, ignore_key, NULL));
+    assert_closed(memstore_count_by_pattern(store, "[", 1, &count));
+    assert_closed(memstore_delete_by_pattern(store, "[", 1, &count));
+    assert_closed(memstore_cursor_new(store, "[", 1, &cursor));
+    assert_closed(memstore_compact(store, -1));
+    assert_closed(memstore_maintain(store, -1));
+    assert_closed(memstore_get_latency(store, 99, &latency));
+    assert_closed(memstore_subscribe(store, 0, 0, &subscription));
+    assert_closed(memstore_save(store, "", NULL, NULL));
+    assert_closed(memstore_load(store, "", NULL, NULL));
+    assert_closed(memstore_warm(store, &empty, 1, NULL, NULL, NULL));
+    assert_closed(memstore_warm(store, NULL, 0, NULL, NULL, NULL));
+    assert_closed(memstore_lease_acquire(store, "", 0, 0, &lease, &view));
+    assert_closed(memstore_reconfigure_explained(store, NULL, NULL, why, sizeof why));
+    cr_assert(cursor == NULL && subscription == NULL && lease == NULL && calls == 0);
+    memstore_batch_free(batch);
+}
+
 static void *close_it(void *status)
 {
     *(int *)status = memstore_close(store);

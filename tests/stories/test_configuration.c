@@ -240,6 +240,28 @@ Test(configuration, an_index_that_does_not_fit_does_not_open)
                     "performance.memory_limit");
 }
 
+/* What is found wrong when the store is opened stands somewhere, too. */
+Test(configuration, what_does_not_open_names_its_place_in_the_text)
+{
+    assert_ok(load("storage:\n  memory:\n    max_entries_in_window: 1000000\n"));
+    assert_ok(memstore_config_set(config, "performance.memory_limit", "1MB"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "yaml:3:28: max_entries_in_window: the index for as many entries does not fit "
+                    "performance.memory_limit");
+    assert_ok(load("max_entries_in_window: 0\nevents.queue_memory: 1GB\n"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "yaml:2:22: events.queue_memory (1GB) is not below performance.memory_limit "
+                    "(1MB)");
+    /* Of two it is the later one, and of what was set otherwise nothing is told. */
+    assert_ok(memstore_config_set(config, "events.queue_memory", "2MB"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "events.queue_memory (2MB) is not below performance.memory_limit (1MB)");
+    assert_ok(load("performance.memory_limit: 1MB"));
+    expect_no_store(MEMSTORE_ERR_INVALID_CONFIG,
+                    "yaml:1:27: events.queue_memory (2MB) is not below performance.memory_limit "
+                    "(1MB)");
+}
+
 Test(configuration, a_limit_that_no_addresses_are_left_for_does_not_open)
 {
     assert_ok(memstore_config_set(config, "performance.memory_limit", "128TiB"));

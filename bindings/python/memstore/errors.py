@@ -182,6 +182,11 @@ def needing(setting: str) -> Iterator[None]:
         raise Unsupported(f"this needs the setting {setting}") from None
 
 
+def refused(why: str, closed: bool) -> Error:
+    """What a call raises that is given an argument which it cannot take. To a closed store nothing else matters."""
+    return CacheClosed("the store is closed") if closed else InvalidArgument(why)
+
+
 @contextlib.contextmanager
 def naming(pattern: object) -> Iterator[None]:
     """Has InvalidPattern show the pattern."""

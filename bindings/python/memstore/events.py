@@ -19,7 +19,7 @@ from ._closing import Closing
 from ._fork import after_fork
 from ._threads import report
 from ._times import datetime_of
-from .errors import CacheClosed, InvalidArgument
+from .errors import CacheClosed, InvalidArgument, refused
 from .stats import Alert
 
 
@@ -134,9 +134,9 @@ class Subscription(_native.Subscription, Closing):
 
     def __init__(self, store: _native.Handle, kinds: int, queue_size: int, /) -> None:
         if not 0 < kinds <= _ALL:
-            raise InvalidArgument(f"kinds are some of EventKind, not {kinds!r}")
+            raise refused(f"kinds are some of EventKind, not {kinds!r}", store.closed)
         if not 0 <= queue_size <= sys.maxsize:
-            raise InvalidArgument(f"queue_size is a number of events, or 0, not {queue_size!r}")
+            raise refused(f"queue_size is a number of events, or 0, not {queue_size!r}", store.closed)
         super().__init__(store, kinds, queue_size)
         after_fork(self)
 

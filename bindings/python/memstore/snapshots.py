@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Optional
 
-from .errors import InvalidArgument, IOFailed
+from .errors import IOFailed, refused
 from .settings import Path
 
 
@@ -58,10 +58,10 @@ class SnapshotInfo(NamedTuple):
 
 
 @contextlib.contextmanager
-def saying_why(path: Path) -> Iterator[None]:
+def saying_why(path: Path, closed: bool = False) -> Iterator[None]:
     """Has IOFailed name the file, beside the reason."""
     if not os.fspath(path):
-        raise InvalidArgument("a path is not empty")
+        raise refused("a path is not empty", closed)
     try:
         yield
     except IOFailed as failure:

@@ -20,7 +20,7 @@ from .advice import Report
 from ._times import datetime_of, unix_seconds
 from ._types import TTL, Buffer, Key, Loaded
 from .codec import PICKLE, Codec, codec_of
-from .errors import InvalidArgument, naming, needing
+from .errors import naming, needing, refused
 from .events import Event, EventKind, EventStats, Subscription, call_back
 from .loading import AsyncLoads
 from .log import Logger, LogReader, logger_of
@@ -374,7 +374,7 @@ class Store(_native.Handle, Closing):
         ...     store.load(path).stored, store["k"]
         (1, b'v')
         """
-        with saying_why(path):
+        with saying_why(path, self.closed):
             return progress_of(self._save(path, telling(progress)))
 
     def load(self, path: Path, progress: Optional[Callable[[Progress], object]] = None) -> Progress:
@@ -383,7 +383,7 @@ class Store(_native.Handle, Closing):
         All of the file is verified first: CorruptSnapshot means that nothing was loaded. Nothing is evicted for it; if
         not all fits, what was of most use is loaded (``Progress.left_out`` counts the rest).
         """
-        with saying_why(path):
+        with saying_why(path, self.closed):
             try:
                 return progress_of(self._load(path, telling(progress)))
             finally:
@@ -535,7 +535,7 @@ class Store(_native.Handle, Closing):
     def compact(self, max_dead_ratio: float = 0.0) -> None:
         """Reclaim dead bytes until they are at most this share of live and dead bytes. Raises MemoryFragmentation."""
         if not 0 <= max_dead_ratio <= 1:
-            raise InvalidArgument(f"max_dead_ratio is a share from 0 to 1, not {max_dead_ratio!r}")
+            raise refused(f"max_dead_ratio is a share from 0 to 1, not {max_dead_ratio!r}", self.closed)
         _native.compact(self, max_dead_ratio)
 
     def maintain(self, budget: Optional[float] = None) -> bool:
@@ -546,7 +546,7 @@ class Store(_native.Handle, Closing):
         if budget is None:
             return _native.maintain(self, 0)
         if not budget >= 0:
-            raise InvalidArgument(f"budget is a number of seconds that is not negative, or None, not {budget!r}")
+            raise refused(f"budget is a number of seconds that is not negative, or None, not {budget!r}", self.closed)
         return _native.maintain(self, math.ceil(min(budget, 1e9) * 1_000_000) or 1)
 
     # ---- Events
@@ -628,7 +628,7 @@ class Store(_native.Handle, Closing):
         (1, True)
         """
         if operation not in OPERATIONS:
-            raise InvalidArgument(f"{operation!r} is none of {', '.join(OPERATIONS)}")
+            raise refused(f"{operation!r} is none of {', '.join(OPERATIONS)}", self.closed)
         with needing("monitoring.track_operation_latency"):
             return Latency._of(_native.get_latency(self, OPERATIONS.index(operation)))
 

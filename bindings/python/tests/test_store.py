@@ -346,6 +346,25 @@ def test_close_is_idempotent_and_all_calls_after_it_say_so():
     assert store.hit_rate() == 0.0
 
 
+def test_a_closed_store_says_so_whatever_else_is_wrong():
+    store = memstore.Store()
+    store.close()
+    for call in (
+        lambda: store.keys("["),
+        lambda: store.count("["),
+        lambda: store.delete_pattern("["),
+        lambda: store.compact(-1),
+        lambda: store.maintain(-1),
+        lambda: store.latency("no operation"),
+        lambda: store.subscribe(0),
+        lambda: store.subscribe(queue_size=-1),
+        lambda: store.save(""),
+        lambda: store.load(""),
+    ):
+        with pytest.raises(memstore.CacheClosed):
+            call()
+
+
 def test_with_closes_also_after_an_exception():
     with pytest.raises(ZeroDivisionError), memstore.Store() as store:
         1 / 0

@@ -91,6 +91,11 @@ static const void *after_move(const memstore_batch *batch, size_t offset, const 
     return offset != NONE ? batch->bytes + offset : elsewhere;
 }
 
+memstore *ms_batch_store(const memstore_batch *batch)
+{
+    return batch->store;
+}
+
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
 {
     const size_t key_at = offset_of(batch, op->key.data), value_at = offset_of(batch, op->value);

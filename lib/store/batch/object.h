@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 memstore_batch *ms_batch_new(memstore *store);
+memstore *ms_batch_store(const memstore_batch *batch);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
 /* As memstore_batch_refused(). */

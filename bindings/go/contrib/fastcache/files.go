@@ -22,28 +22,70 @@ const (
 )
 
 // SaveToFile saves the entries for LoadFromFile, while others go on. Whatever happens before it returns, what was
-// saved at the path before stays whole; but a folder that no SaveToFile of this package has made, such as one of
-// fastcache's, is removed first. One of which it cannot be read whether it has is left alone, with an error.
+// saved at the path before stays whole. What no SaveToFile of this package has made, such as a folder of
+// fastcache's, is replaced once all is saved. One of which it cannot be read whether it has is left alone, with an error.
 func (c *Cache) SaveToFile(filePath string) error {
-	if err := makeWay(filePath); err != nil {
+	isOurs, err := isSaved(filePath)
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filePath, 0o755); err != nil {
-		return err
+	if isOurs {
+		return c.saveInto(filePath)
 	}
-	if err := c.store.Save(ctx, filepath.Join(filePath, snapshotName)); err != nil {
-		return err
-	}
-	return writeCapacity(filePath, int64(c.store.Capacity()))
+	return c.saveInPlaceOf(filePath)
 }
 
-// makeWay removes what is at a path unless it is a saved cache.
-func makeWay(filePath string) error {
+// isSaved says whether there is a saved cache at a path.
+func isSaved(filePath string) (bool, error) {
 	_, err := readCapacity(filePath)
 	for _, other := range []error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR} {
 		if errors.Is(err, other) {
-			return os.RemoveAll(filePath)
+			return false, nil
 		}
+	}
+	return err == nil, err
+}
+
+// saveInto saves in a folder that is there.
+func (c *Cache) saveInto(folder string) error {
+	if err := c.store.Save(ctx, filepath.Join(folder, snapshotName)); err != nil {
+		return err
+	}
+	return writeCapacity(folder, int64(c.store.Capacity()))
+}
+
+// saveInPlaceOf saves in a folder beside what is at a path, if anything is, and then puts it there.
+func (c *Cache) saveInPlaceOf(filePath string) error {
+	parent := filepath.Dir(filepath.Clean(filePath))
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	beside, err := os.MkdirTemp(parent, filepath.Base(filePath)+".saving-")
+	if err != nil {
+		return err
+	}
+	saved, other := filepath.Join(beside, "saved"), filepath.Join(beside, "other")
+	err = os.Mkdir(saved, 0o755)
+	if err == nil {
+		err = c.saveInto(saved)
+	}
+	if err == nil {
+		err = replace(filePath, saved, other)
+	}
+	if _, gone := os.Lstat(other); err != nil && gone == nil {
+		return err // it could not be put back
+	}
+	return errors.Join(err, os.RemoveAll(beside))
+}
+
+// replace moves what is at a path to other, if anything is, and saved to the path.
+func replace(filePath, saved, other string) error {
+	if err := os.Rename(filePath, other); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Rename(saved, filePath)
+	if _, missing := os.Lstat(other); err != nil && missing == nil {
+		err = errors.Join(err, os.Rename(other, filePath))
 	}
 	return err
 }

@@ -194,6 +194,44 @@ func TestWhatCannotBeSavedSaysSo(t *testing.T) {
 	}
 }
 
+// What is at the path goes once all is saved, and not before.
+func TestWhatCannotBeSavedLeavesWhatIsThere(t *testing.T) {
+	parent := t.TempDir()
+	file, folder := filepath.Join(parent, "file"), filepath.Join(parent, "folder")
+	inFolder := filepath.Join(folder, "data.bin")
+	must(t, os.WriteFile(file, []byte("of somebody"), 0o600))
+	must(t, os.Mkdir(folder, 0o755))
+	must(t, os.WriteFile(inFolder, []byte("of somebody"), 0o600))
+	c := New(1)
+	must(t, c.Close())
+	for _, path := range []string{file, folder, filepath.Join(parent, "new")} {
+		if err := c.SaveToFile(path); !errors.Is(err, memstore.ErrCacheClosed) {
+			t.Errorf("%s: got %v, want ErrCacheClosed", path, err)
+		}
+	}
+	for _, path := range []string{file, inFolder} {
+		if text, err := os.ReadFile(path); string(text) != "of somebody" {
+			t.Errorf("%s holds %q, %v", path, text, err)
+		}
+	}
+	if left, err := os.ReadDir(parent); len(left) != 2 {
+		t.Errorf("%v, %v is there", left, err)
+	}
+	open := New(1)
+	fill(open, "v")
+	for _, path := range []string{file, folder} {
+		must(t, open.SaveToFile(path))
+		loaded, err := LoadFromFile(path)
+		must(t, err)
+		holds(t, loaded, "v")
+		must(t, loaded.Close())
+	}
+	must(t, open.Close())
+	if left, err := os.ReadDir(parent); len(left) != 2 {
+		t.Errorf("%v, %v is there", left, err)
+	}
+}
+
 func TestSavingWhileOthersWrite(t *testing.T) {
 	path, c := filepath.Join(t.TempDir(), "cache"), New(1)
 	defer c.Close()

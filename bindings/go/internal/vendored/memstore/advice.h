@@ -58,7 +58,7 @@ typedef struct memstore_advice {
     const char *expected;  /**< what is to be expected of the change */
 } memstore_advice;
 
-/** Takes one piece of advice.
+/** Takes one piece of advice. It may call every function of the store; memstore_destroy() only closes it.
  * @param advice valid for the call
  * @param context as it was given
  * @return 0 to go on; anything else ends the calls */

@@ -51,7 +51,8 @@ typedef struct memstore_load_value {
     size_t value_size;
     /** as for memstore_set(); at first what the loader's `ttl_ms` says */
     int64_t ttl_ms;
-    /** called once the value is copied, with `release_context`; may be NULL */
+    /** called once the value is copied, with `release_context`; may be NULL. memstore_destroy() in it
+     * closes the store at most */
     void (*release)(void *release_context);
     void *release_context;
     /** of load_many: a memstore_load_result, at first MEMSTORE_LOAD_ABSENT */

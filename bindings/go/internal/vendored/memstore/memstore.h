@@ -131,8 +131,8 @@ typedef struct memstore_view {
 MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
 
 /** Close a store: applies what memstore_set_async() has queued, waits for the calls in flight, then
- * frees all the store's memory but what views hold. Calls made later get CACHE_CLOSED; held views
- * stay readable. The handle itself stays valid until memstore_destroy(). Whether an asynchronous
+ * frees all the store's memory but what views hold. Calls made later get CACHE_CLOSED, whatever
+ * else is wrong with them; held views stay readable. The handle itself stays valid until memstore_destroy(). Whether an asynchronous
  * write was refused is told by memstore_flush() alone, called before.
  * @param[in] store the store
  * @retval MEMSTORE_OK the store is closed
@@ -146,9 +146,11 @@ MEMSTORE_API int memstore_open(const memstore_config *config, memstore **out);
 MEMSTORE_API int memstore_close(memstore *store);
 
 /** Close a store if it is open, and free it. All views of it must have been released. In a function that
- * the store itself calls it would wait for its own caller: in a callback of events and in the function of
- * the log it only closes the store, and in a loader or a function that is told the progress it does
- * nothing. Call it again elsewhere then.
+ * the store itself calls it would wait for its own caller, or take from that what it still needs. Where
+ * memstore_close() is refused, as in a loader and in a function that is told the progress, it does nothing;
+ * in every other, as that of memstore_keys() or memstore_read_many(), a callback of events, the function of
+ * the log, one that takes a text or advice, or the `release` of a loaded value, it only closes the store.
+ * Call it again elsewhere then.
  * @param[in] store may be NULL; not valid afterwards
  * @threadsafety exclusive
  * @progress Waits as memstore_close().
@@ -562,7 +564,7 @@ MEMSTORE_API int memstore_get_many(memstore *store, const memstore_key *keys, si
 
 /** Receives the values that memstore_read_many() found: n views in the order of the keys, data
  * NULL where no live entry has the key. They are valid during the call and not to be released.
- * No lock is held: it may call every function of the store. */
+ * No lock is held: it may call every function of the store; memstore_destroy() only closes it. */
 typedef void (*memstore_read_fn)(const memstore_view *views, size_t n, void *context);
 
 /** Call a function with several values in place, as of one moment between batches. The values are
@@ -580,8 +582,8 @@ typedef void (*memstore_read_fn)(const memstore_view *views, size_t n, void *con
  * @retval MEMSTORE_ERR_MEMORY_EXHAUSTED the system gave no memory
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store is closed
  * @threadsafety any
- * @progress Lock-free, unless batches keep committing: as memstore_get_many() where no number of
- *     views is bounded.
+ * @progress Lock-free but for the system's allocator, unless batches keep committing: as
+ *     memstore_get_many() where no number of views is bounded.
  * @since 0.1 */
 MEMSTORE_API int memstore_read_many(memstore *store, const memstore_key *keys, size_t n,
                                     memstore_read_fn fn, void *context);
@@ -607,8 +609,10 @@ MEMSTORE_API int memstore_has_many(memstore *store, const memstore_key *keys, si
                                    unsigned char *out, size_t *found);
 
 /** Remove several entries at one instant. Keys that are absent are passed over. Each entry that is
- * removed needs some 20 bytes of the limit until the call returns; a full store without eviction has
- * them for some hundreds of entries at 1 MiB, and some thousands from 16 MiB on.
+ * removed needs some 20 bytes of the limit until the call returns; a full store has them for some
+ * hundreds of entries at 1 MiB, and some thousands from 16 MiB on. For more at once one without eviction
+ * refuses, and one that evicts gives up other entries, or some of these before they are removed: the
+ * latter are not among `deleted`, but count as evicted.
  * @param[in] store the store
  * @param[in] keys,n the keys; n may be 0
  * @param[out] deleted how many live entries were removed; may be NULL
@@ -624,7 +628,8 @@ MEMSTORE_API int memstore_delete_many(memstore *store, const memstore_key *keys,
 
 /** Start a batch: operations and conditions that are applied together by memstore_batch_commit(),
  * or not at all. Keys and values are copied into the batch. When a key has several operations,
- * the last one counts.
+ * the last one counts; a change of TTL is one of what those before it leave: after a set that is
+ * stored with the new TTL, after a delete there is nothing to change.
  * @param[in] store the store; must outlive the batch
  * @return a batch for memstore_batch_free(), or NULL when store is NULL or the system gave no
  *     memory
@@ -656,7 +661,8 @@ MEMSTORE_API int memstore_batch_set(memstore_batch *batch, const void *key, size
  * @since 0.1 */
 MEMSTORE_API int memstore_batch_delete(memstore_batch *batch, const void *key, size_t key_size);
 
-/** Add a change of TTL; the commit fails with KEY_NOT_FOUND if no live entry has the key.
+/** Add a change of TTL; the commit fails with KEY_NOT_FOUND or TTL_EXPIRED if no live entry has the key
+ * and the batch sets none before.
  * @param[in,out] batch the batch
  * @param[in] key,key_size the key
  * @param[in] ttl_ms as memstore_update_ttl()
@@ -696,6 +702,7 @@ MEMSTORE_API int memstore_batch_expect_absent(memstore_batch *batch, const void 
  * @retval MEMSTORE_ERR_VERSION_MISMATCH an expect_version does not hold
  * @retval MEMSTORE_ERR_KEY_EXISTS an expect_absent does not hold
  * @retval MEMSTORE_ERR_KEY_NOT_FOUND an update_ttl met no live entry
+ * @retval MEMSTORE_ERR_TTL_EXPIRED that of an update_ttl has just run out and is not reclaimed yet
  * @retval MEMSTORE_ERR_TTL_UPDATE_FAILED the entry of an update_ttl was replaced again and again while the
  *     batch was prepared
  * @retval MEMSTORE_ERR_ENTRY_TOO_LARGE as memstore_set_many()
@@ -798,7 +805,7 @@ MEMSTORE_API int memstore_maintain(memstore *store, int64_t budget_us);
 /* ---- Patterns and iteration ------------------------------------------------------------------ */
 
 /** Receives a key. The bytes are valid during the call. No lock is held: it may call every
- * function of the store.
+ * function of the store; memstore_destroy() only closes it.
  * @return 0 to go on, anything else to stop */
 typedef int (*memstore_key_fn)(const void *key, size_t key_size, void *context);
 

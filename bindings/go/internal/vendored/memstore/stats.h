@@ -308,7 +308,8 @@ MEMSTORE_API const char *memstore_operation_name(int operation);
  * @since 0.1 */
 MEMSTORE_API int memstore_get_rates(struct memstore *store, memstore_rates *rates);
 
-/** Takes a piece of text, which is the library's and valid for the call.
+/** Takes a piece of text, which is the library's and valid for the call. It may call every function of
+ * the store; memstore_destroy() only closes it.
  * @param data the text, not ended by a NUL
  * @param size its bytes
  * @param context as it was given

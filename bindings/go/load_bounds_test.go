@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memstore
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// awaitLine waits until so many wait.
+func awaitLine(gate *gate, n int) {
+	for {
+		gate.mutex.Lock()
+		length := gate.line.Len()
+		gate.mutex.Unlock()
+		if length == n {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAGateLetsInByTurns(t *testing.T) {
+	gate := newGate(2)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	never := make(chan struct{})
+	if !gate.enter(ctx, never, 1) {
+		t.Fatal("kept out")
+	}
+	large, small := make(chan bool), make(chan bool)
+	go func() { large <- gate.enter(ctx, never, 2) }()
+	awaitLine(gate, 1)
+	go func() { small <- gate.enter(context.Background(), never, 1) }() // it would fit, but comes later
+	awaitLine(gate, 2)
+	cancel()
+	if <-large || !<-small || gate.taken != 2 {
+		t.Errorf("%d places are taken", gate.taken)
+	}
+	gate.leave(1)
+	gate.leave(1)
+	ended := make(chan struct{})
+	close(ended)
+	if !gate.enter(ctx, ended, 2) || gate.enter(context.Background(), ended, 1) || gate.taken != 2 || gate.line.Len() != 0 {
+		t.Errorf("%d places are taken, %d wait", gate.taken, gate.line.Len())
+	}
+}
+
+func TestPausesGrow(t *testing.T) {
+	store, err := Open(Config{LoadRetryInitial: 10 * time.Millisecond, LoadRetryMax: 35 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	for made, most := range map[int]time.Duration{1: 10, 2: 20, 3: 35, 4: 35, 1000: 35} {
+		longest := time.Duration(0)
+		for range 2000 {
+			longest = max(longest, (&attempts{store: store, made: made}).pause())
+		}
+		if most *= time.Millisecond; longest > most || longest < most*3/4 {
+			t.Errorf("pause %d is %v at most, want up to %v", made, longest, most)
+		}
+	}
+}
+
+// Who leads "k" waits for a place which another has who waits for "k".
+func TestAPlaceIsLentWhileALoaderWaits(t *testing.T) {
+	for name, config := range map[string]Config{"loads": {MaxLoads: 1}, "bytes": {MaxLoadBytes: 1}} {
+		config.LoadTimeout = time.Minute
+		store, err := Open(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := map[string]*gate{"loads": store.bounds.loads, "bytes": store.bounds.bytes}[name]
+		constant := func(context.Context, string) ([]byte, error) { return nil, nil }
+		inOuter, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+		go func() {
+			_, err := store.GetOrLoad(context.Background(), "outer", 0, func(ctx context.Context, _ string) ([]byte, error) {
+				close(inOuter)
+				<-goOn
+				return store.GetOrLoad(ctx, "k", 0, constant)
+			})
+			ended <- err
+		}()
+		<-inOuter
+		go func() {
+			_, err := store.GetOrLoad(context.Background(), "k", 0, constant)
+			ended <- err
+		}()
+		awaitLine(gate, 1)
+		close(goOn)
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			gate.mutex.Lock()
+			taken := gate.taken
+			gate.mutex.Unlock()
+			if taken == 0 {
+				break
+			}
+		}
+		if err := store.Close(); err != nil || gate.taken != 0 {
+			t.Errorf("%s: %d places are taken, %v", name, gate.taken, err)
+		}
+	}
+}
