@@ -2771,10 +2771,11 @@ struct ms_shard {
     atomic_uint_least32_t entries;
     atomic_uint_least32_t batch_sequence;
     uint32_t moved;
+    atomic_uint_least32_t peak;
     uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
 struct ms_index_owner {
-    bool (*alloc_table)(void *context, size_t bytes, uint64_t *offset);
+    bool (*alloc_table)(void *context, size_t bytes, bool wins, uint64_t *offset);
     void (*retire_table)(void *context, uint64_t offset, size_t bytes);
     const void *(*address)(void *context, uint32_t place);
     uint64_t (*hash)(void *context, uint32_t place);
@@ -2790,6 +2791,9 @@ struct ms_index {
     struct ms_shard *shards;
     struct ms_index_owner owner;
     atomic_uint_least64_t table_bytes;
+    uint32_t
+        announced;
+    atomic_bool may_be_oversized;
 };
 size_t ms_index_overhead(uint32_t shards);
 void ms_index_init(struct ms_index *index, uint32_t shards, void *memory, char *base,
@@ -2857,8 +2861,10 @@ enum ms_index_wish {
 };
 enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uint32_t more,
                                      enum ms_index_wish wish);
-bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard);
-bool ms_index_shrink(struct ms_index *index, uint32_t shard);
+bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard, uint64_t least);
+bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, bool to_the_last);
+void ms_index_begin_peaks(struct ms_index *index);
+uint32_t ms_index_peak(const struct ms_index *index, uint32_t shard);
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context);
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context);
@@ -2972,11 +2978,11 @@ static void set_next(struct ms_index *index, uint32_t shard, uint64_t word)
     index->shards[shard].next = word;
     index->shards[shard].moved = 0;
 }
-static bool index_growth_begin(struct ms_index *index, uint32_t shard, uint64_t count)
+static bool index_growth_begin(struct ms_index *index, uint32_t shard, uint64_t count, bool wins)
 {
     const size_t bytes = count * sizeof(struct ms_bucket);
     uint64_t offset;
-    if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, &offset))
+    if (count >> 30 != 0 || !index->owner.alloc_table(index->owner.context, bytes, wins, &offset))
         return false;
     ms_add_relaxed(&index->table_bytes, bytes);
     set_next(index, shard, offset >> index->table_shift << 32 | count);
@@ -3040,7 +3046,8 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
     const uint64_t roomy = roomy_for(index, shard, more);
     const uint64_t scanty = index_growth_buckets_for(index, entries_and(index, shard, more),
                                         (uint64_t)ms_table_buckets(table_of(index, shard)) + 1);
-    if (!index_growth_begin(index, shard, roomy) && (scanty == roomy || !index_growth_begin(index, shard, scanty)))
+    if (!index_growth_begin(index, shard, roomy, false) &&
+        (scanty == roomy || !index_growth_begin(index, shard, scanty, false)))
         return MS_INDEX_NO_ROOM;
     index_growth_move(index, shard, step_for(index, shard, more));
     return MS_INDEX_GROWN;
@@ -3063,29 +3070,43 @@ enum ms_index_growth ms_index_ensure(struct ms_index *index, uint32_t shard, uin
                                                   : keeps_free_slots(index, shard, more);
     return fit ? MS_INDEX_AS_IT_WAS : MS_INDEX_NO_ROOM;
 }
-static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard)
+static uint64_t buckets_needed(const struct ms_index *index, uint32_t shard, uint64_t least)
 {
-    const uint64_t entries = ms_index_entries(index, shard);
+    const uint64_t there = ms_index_entries(index, shard);
+    const uint64_t entries = there > least ? there : least;
     return index_growth_buckets_for(index, entries + entries / 8, 0);
 }
-static bool is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table)
+static bool index_growth_is_oversized(const struct ms_index *index, uint32_t shard, uint64_t table,
+                         uint64_t least)
 {
-    return ms_table_buckets(table) > 2 * buckets_needed(index, shard);
+    return ms_table_buckets(table) > 2 * buckets_needed(index, shard, least);
 }
-bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard)
+bool ms_index_is_oversized(const struct ms_index *index, uint32_t shard, uint64_t least)
 {
-    return is_oversized(index, shard, table_of(index, shard));
+    return index_growth_is_oversized(index, shard, table_of(index, shard), least);
 }
-bool ms_index_shrink(struct ms_index *index, uint32_t shard)
+bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, bool to_the_last)
 {
-    if (!ms_index_is_oversized(index, shard))
+    if (!ms_index_is_oversized(index, shard, least))
         return false;
-    if (is_oversized(index, shard, index_growth_next_of(index, shard)))
+    if (index_growth_is_oversized(index, shard, index_growth_next_of(index, shard), least))
         index_growth_give_up(index, shard);
-    if (index_growth_next_of(index, shard) == 0 && !index_growth_begin(index, shard, buckets_needed(index, shard)))
+    if (index_growth_next_of(index, shard) == 0 &&
+        !index_growth_begin(index, shard, buckets_needed(index, shard, least), to_the_last))
         return false;
     index_growth_move(index, shard, SHRINK_STEP);
     return true;
+}
+void ms_index_begin_peaks(struct ms_index *index)
+{
+    for (uint32_t shard = 0; shard < index->shard_count; shard++)
+        ms_store_relaxed(&index->shards[shard].peak, 0);
+}
+uint32_t ms_index_peak(const struct ms_index *index, uint32_t shard)
+{
+    const uint32_t now = ms_index_entries(index, shard);
+    const uint32_t peak = ms_load_relaxed(&index->shards[shard].peak);
+    return peak > now ? peak : now;
 }
 void ms_index_drop_table(struct ms_index *index, uint32_t shard, ms_index_visit fn, void *context)
 {
@@ -3136,6 +3157,19 @@ static void index_index_count_entries(struct ms_index *index, uint32_t shard, in
     ms_store_relaxed(&index->shards[shard].entries,
                      ms_index_entries(index, shard) + (uint32_t)change);
 }
+#define OVERSIZED_UP_TO 4
+static void note_less(struct ms_index *index, uint32_t shard)
+{
+    struct ms_shard *of = &index->shards[shard];
+    const uint32_t entries = ms_index_entries(index, shard);
+    const uint64_t buckets = ms_table_buckets(ms_load_relaxed(&index->tables[shard]));
+    if (entries >= ms_load_relaxed(&of->peak))
+        ms_store_relaxed(&of->peak, entries + 1);
+    if (ms_unlikely(entries < buckets * OVERSIZED_UP_TO) &&
+        !ms_load_relaxed(&index->may_be_oversized) &&
+        ms_index_is_oversized(index, shard, index->announced))
+        ms_store_relaxed(&index->may_be_oversized, true);
+}
 void ms_index_insert(struct ms_index *index, uint64_t hash, uint32_t place,
                      struct ms_index_slot *out)
 {
@@ -3166,6 +3200,7 @@ void ms_index_remove(struct ms_index *index, uint64_t hash, const struct ms_inde
         remove_moved(index, hash, ms_slot_place(slot));
     ms_table_remove(ms_index_probe(index, hash), slot);
     index_index_count_entries(index, shard, -1);
+    note_less(index, shard);
 }
 bool ms_index_scan(const struct ms_index *index, uint32_t shard, uint32_t from, uint32_t to,
                    ms_index_visit fn, void *context)
@@ -3707,6 +3742,7 @@ struct ms_segment {
     atomic_uint stale_bytes;
     atomic_uint stale_entries;
     atomic_uint least_ttl;
+    uint32_t seen;
 } MS_ALIGNED(128);
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
@@ -3846,6 +3882,7 @@ struct ms_arena {
     atomic_uint_least64_t sequence;
     atomic_uint_least64_t rank_clock;
     atomic_uint_least32_t worn;
+    atomic_bool may_be_spent;
     ms_mutex pool_lock MS_ALIGNED(MS_CACHE_LINE);
     uint32_t solos;
     uint32_t fresh;
@@ -3943,6 +3980,8 @@ struct ms_reserved {
 };
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out);
+bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
+                           const struct ms_entry_shape *shape, struct ms_reserved *out);
 bool ms_arena_reserve_raw(struct ms_arena *arena, const struct ms_placement *placement,
                           uint32_t size, struct ms_reserved *out);
 bool ms_arena_borrow(struct ms_arena *arena, uint32_t size, struct ms_segment **loan,
@@ -3954,6 +3993,8 @@ bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uin
 void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_seal_open(struct ms_arena *arena);
+bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left);
+void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment);
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
 void ms_arena_let_writers_in(struct ms_arena *arena);
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
@@ -4215,6 +4256,32 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
 }
+static bool append_if_fits(struct ms_arena *arena, struct ms_segment *segment,
+                           const struct ms_placement *placement, const struct addition *addition,
+                           struct ms_reserved *out)
+{
+    if (segment == NULL || !segment_append_fits(arena, segment, addition))
+        return false;
+    const bool is_long = is_long_in(addition, segment);
+    segment_append_claim(arena, segment, is_long ? addition->long_size : addition->size, out);
+    segment_append_write_entry(arena, placement, addition->shape, is_long, out);
+    return true;
+}
+bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
+                           const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    const struct addition addition = addition_of(arena, shape);
+    const size_t of_queue = (size_t)arena->ttl_classes * arena->slot_stripes;
+    struct ms_open_slot *slots = &arena->open[(size_t)placement->queue * of_queue];
+    bool reserved = false;
+    for (size_t i = 0; i < of_queue && !reserved; i++) {
+        ms_mutex_lock(&slots[i].lock);
+        reserved = append_if_fits(arena, slots[i].segment, placement, &addition, out) ||
+                   append_if_fits(arena, slots[i].spare, placement, &addition, out);
+        ms_mutex_unlock(&slots[i].lock);
+    }
+    return reserved;
+}
 static void claim_raw(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                       struct ms_reserved *out)
 {
@@ -4286,7 +4353,10 @@ void ms_arena_publish(struct ms_reserved *reserved)
 bool ms_arena_entry_died(struct ms_arena *arena, struct ms_segment *segment, uint32_t size)
 {
     ms_pool_count_gone(arena, segment, size);
-    return ms_load_seq_cst(&segment->state) == MS_SEGMENT_SEALED && ms_pool_is_empty(segment);
+    const unsigned state = ms_load_seq_cst(&segment->state);
+    return (state == MS_SEGMENT_SEALED ||
+            (state == MS_SEGMENT_OPEN && !ms_load_relaxed(&arena->may_be_spent))) &&
+           ms_pool_is_empty(segment);
 }
 
 /* lib/segment/arena.c */
@@ -4509,7 +4579,8 @@ static void unmap_range(struct ms_arena *arena)
 #define PACKED_WASTE (sizeof(struct ms_segment) + ((size_t)1 << MS_UNIT_SHIFT_MIN) / 2)
 static bool two_fill_a_segment(const struct ms_arena *arena, uint64_t size)
 {
-    const uint64_t half = ms_arena_segment_size(arena) / 2;
+    const uint64_t half =
+        (ms_arena_segment_size(arena) - (arena->evicts ? 0 : MS_ARENA_EMPTY_BYTES)) / 2;
     return size <= half && size + PACKED_WASTE > half;
 }
 bool ms_arena_is_large(const struct ms_arena *arena, uint64_t size)
@@ -4808,6 +4879,8 @@ void ms_backing_shape(struct ms_arena *arena, struct ms_segment *segment, enum m
         reach += next->left_out;
     segment->base = memory_of(arena, number) + segment->left_out;
     segment->capacity = reach - segment->left_out;
+    if (!arena->evicts && number != 0)
+        segment->capacity -= ms_arena_padded(arena, MS_ARENA_EMPTY_BYTES);
 }
 static bool is_worth_reaching(uint32_t whole, uint32_t room, uint32_t size)
 {
@@ -5462,6 +5535,7 @@ void ms_pool_init_segment(struct ms_arena *arena, struct ms_segment *segment,
     ms_store_relaxed(&segment->stale_entries, 0);
     ms_store_relaxed(&segment->claimed, 0);
     ms_store_relaxed(&segment->settled, 0);
+    segment->seen = 0;
     ms_store_relaxed(&segment->earliest, MS_NEVER);
     ms_store_relaxed(&segment->least_ttl, MS_TTL_UNKNOWN);
     segment->sequence = ms_add_relaxed(&arena->sequence, 1) + 1;
@@ -5503,13 +5577,22 @@ struct ms_segment *ms_pool_open_segment(struct ms_arena *arena,
     ms_mutex_unlock(&arena->pool_lock);
     return segment;
 }
+static uint64_t whole_segments_withheld(const struct ms_arena *arena)
+{
+    const uint64_t withheld = ms_pool_withheld_bytes(arena);
+    const uint64_t limit = ms_budget_limit(&arena->budget);
+    const uint64_t charged = ms_budget_charged(&arena->budget);
+    const uint64_t whole = limit > charged ? (limit - charged) >> arena->segment_shift : 0;
+    return withheld < whole << arena->segment_shift ? withheld : whole << arena->segment_shift;
+}
 bool ms_pool_extend_segment(struct ms_arena *arena, struct ms_segment *segment, uint32_t size,
                             bool privileged)
 {
     ms_mutex_lock(&arena->pool_lock);
     ms_testing_reach(MS_POINT_POOL_LOCKED);
-    const bool extended =
-        ms_backing_extend(arena, segment, size, privileged ? 0 : ms_pool_withheld_bytes(arena));
+    const bool extended = ms_backing_extend(arena, segment, size,
+                                            privileged ? whole_segments_withheld(arena)
+                                                       : ms_pool_withheld_bytes(arena));
     ms_mutex_unlock(&arena->pool_lock);
     return extended;
 }
@@ -5568,6 +5651,14 @@ static void to_limbo_locked(struct ms_arena *arena, struct ms_segment *segment)
         ms_sub_relaxed(&arena->worn, 1);
     ms_pool_push_limbo(arena, segment);
 }
+static bool note_spent_locked(struct ms_arena *arena, struct ms_segment *segment)
+{
+    if (ms_load_relaxed(&arena->may_be_spent) ||
+        ms_load_relaxed(&segment->state) != MS_SEGMENT_OPEN || !ms_pool_is_empty(segment))
+        return false;
+    ms_store_relaxed(&arena->may_be_spent, true);
+    return true;
+}
 static bool retire_locked(struct ms_arena *arena, struct ms_segment *segment)
 {
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || !ms_pool_is_empty(segment))
@@ -5595,7 +5686,7 @@ bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment)
 {
     ms_testing_reach(MS_POINT_RETIRING);
     ms_mutex_lock(&arena->pool_lock);
-    const bool retired = retire_locked(arena, segment);
+    const bool retired = retire_locked(arena, segment) || note_spent_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -5608,6 +5699,7 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     ms_add_release(&segment->settled, 1);
     ms_pool_count_gone(arena, segment, reserved->size);
     const bool retired = retire_locked(arena, segment);
+    note_spent_locked(arena, segment);
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
@@ -5622,6 +5714,60 @@ void ms_arena_seal_open(struct ms_arena *arena)
             ms_pool_seal(arena, slot->segment);
         slot->spare = NULL;
         slot->segment = NULL;
+        ms_mutex_unlock(&slot->lock);
+    }
+}
+static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
+{
+    return ms_load_relaxed(&segment->claimed) != 0 && ms_segment_pending(segment) == 0 &&
+           (ms_pool_is_empty(segment) || ms_segment_dead_bytes(segment) >= worn_from);
+}
+struct segment_pool_look {
+    uint32_t worn_from;
+    bool at_once, sealed, left;
+};
+static struct ms_segment *segment_pool_look_at(struct ms_arena *arena, struct ms_segment *segment,
+                                  struct segment_pool_look *segment_pool_look)
+{
+    if (segment == NULL || !is_spent(segment, segment_pool_look->worn_from))
+        return segment;
+    const uint32_t claimed = ms_load_relaxed(&segment->claimed);
+    if (!segment_pool_look->at_once && segment->seen != claimed) {
+        segment->seen = claimed;
+        segment_pool_look->left = true;
+        return segment;
+    }
+    ms_pool_seal(arena, segment);
+    segment_pool_look->sealed = true;
+    return NULL;
+}
+bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left)
+{
+    struct segment_pool_look segment_pool_look = {.worn_from = worn_from, .at_once = at_once};
+    ms_store_relaxed(&arena->may_be_spent, false);
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+        ms_mutex_lock(&slot->lock);
+        slot->spare = segment_pool_look_at(arena, slot->spare, &segment_pool_look);
+        slot->segment = segment_pool_look_at(arena, slot->segment, &segment_pool_look);
+        ms_mutex_unlock(&slot->lock);
+    }
+    *left = segment_pool_look.left;
+    return segment_pool_look.sealed;
+}
+void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment)
+{
+    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
+        struct ms_open_slot *slot = &arena->open[i];
+        ms_mutex_lock(&slot->lock);
+        if (slot->spare == segment) {
+            ms_pool_seal(arena, slot->spare);
+            slot->spare = NULL;
+        }
+        if (slot->segment == segment) {
+            ms_pool_seal(arena, slot->segment);
+            slot->segment = NULL;
+        }
         ms_mutex_unlock(&slot->lock);
     }
 }
@@ -7703,8 +7849,8 @@ static const struct row rows[MS_LOG_EVENTS] = {
     [MS_LOG_PRESSURE_UNKNOWN] = {"memory_pressure_unknown",
                                  "it cannot be told whether memory is short", MEMSTORE_LOG_WARN,
                                  BY_HAND},
-    [MS_LOG_INDEX_GROWN] = {"index_grown", "the index of a shard has grown", MEMSTORE_LOG_DEBUG,
-                            IN_DETAIL},
+    [MS_LOG_INDEX_GROWN] = {"index_grown", "a shard of the index has another table",
+                            MEMSTORE_LOG_DEBUG, IN_DETAIL},
     [MS_LOG_COMPACTED] = {"compacted", "a segment was compacted", MEMSTORE_LOG_DEBUG, IN_DETAIL},
 };
 static atomic_uint_least64_t stores_named;
@@ -8320,6 +8466,12 @@ int ms_config_load_environment(memstore_config *config);
 const char *ms_config_error(const memstore_config *config);
 void ms_config_copy_settings(const memstore_config *config, struct ms_settings *out);
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings);
+struct ms_config_place {
+    size_t line, column;
+};
+void ms_config_note_places(memstore_config *config, const char *name,
+                           const struct ms_config_place places[static MS_SETTINGS_MAX]);
+void ms_config_refuse(const memstore_config *config, const char *why, const char *other);
 struct ms_logger *ms_config_logger(memstore_config *config);
 extern const struct ms_logger ms_config_default_logger;
 int ms_config_told(const memstore_config *config, int status);
@@ -8346,15 +8498,51 @@ const char *ms_units_format_duration(int64_t milliseconds, char buf[static MS_UN
 const char *ms_units_format_size(uint64_t bytes, char buf[static MS_UNITS_TEXT_SIZE]);
 const char *ms_units_format_ratio(uint64_t millionths, char buf[static MS_UNITS_TEXT_SIZE]);
 #endif
+#ifndef MS_CONFIG_YAML_READER_H
+#define MS_CONFIG_YAML_READER_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <yaml.h>
+struct ms_yaml_mark {
+    size_t line, column;
+};
+#define MS_YAML_WHOLE ((struct ms_yaml_mark){0})
+struct ms_yaml {
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool has_event;
+    const char *name;
+    const char *text;
+    size_t size;
+    int status;
+    char why[MS_CONFIG_TEXT_SIZE];
+};
+bool ms_yaml_open(struct ms_yaml *yaml, const char *name, const char *text, size_t size);
+void ms_yaml_close(struct ms_yaml *yaml);
+bool ms_yaml_fail(struct ms_yaml *yaml, struct ms_yaml_mark at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool ms_yaml_next(struct ms_yaml *yaml);
+bool ms_yaml_skip_value(struct ms_yaml *yaml);
+struct ms_yaml_mark ms_yaml_here(const struct ms_yaml *yaml);
+bool ms_yaml_is_scalar(const struct ms_yaml *yaml);
+const char *ms_yaml_scalar(const struct ms_yaml *yaml);
+bool ms_yaml_has_nul(const struct ms_yaml *yaml);
+bool ms_yaml_is_nothing(const struct ms_yaml *yaml);
+bool ms_yaml_is_tagged(const struct ms_yaml *yaml);
+const char *ms_yaml_kind(const struct ms_yaml *yaml);
+#endif
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#define SOURCE_SIZE 256
 struct memstore_config {
     struct ms_settings settings;
     char error[MS_CONFIG_TEXT_SIZE];
     struct ms_logger logger;
     struct ms_log_limit refusals;
+    char source[SOURCE_SIZE];
+    struct ms_config_place places[MS_SETTINGS_MAX];
 };
 const struct ms_logger ms_config_default_logger = {.level = MEMSTORE_LOG_INFO};
 const char *ms_config_quote(const char *text, char buf[static MS_QUOTED_SIZE])
@@ -8438,8 +8626,47 @@ void ms_config_copy_settings(const memstore_config *config, struct ms_settings *
 {
     *out = config->settings;
 }
+void ms_config_note_places(memstore_config *config, const char *name,
+                           const struct ms_config_place places[static MS_SETTINGS_MAX])
+{
+    const size_t length = strlen(name);
+    strcpy(config->source, length < SOURCE_SIZE ? name : name + length - (SOURCE_SIZE - 1));
+    memcpy(config->places, places, sizeof config->places);
+}
+static struct ms_config_place place_of(const memstore_config *config, const char *text)
+{
+    char path[MS_CONFIG_TEXT_SIZE];
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(text, ": "), text);
+    const struct ms_setting *const setting = ms_schema_find(path);
+    return setting != NULL ? config->places[setting - ms_schema] : (struct ms_config_place){0};
+}
+static bool is_later(struct ms_config_place a, struct ms_config_place b)
+{
+    return a.line > b.line || (a.line == b.line && a.column > b.column);
+}
+void ms_config_refuse(const memstore_config *config, const char *why, const char *other)
+{
+    if (config == NULL)
+        return;
+    struct ms_config_place at = place_of(config, why);
+    const struct ms_config_place at_other =
+        other != NULL ? place_of(config, other) : (struct ms_config_place){0};
+    if (is_later(at_other, at))
+        at = at_other;
+    if (at.line != 0) {
+        struct ms_yaml text = {.name = config->source};
+        ms_yaml_fail(&text, (struct ms_yaml_mark){at.line, at.column}, "%s", why);
+        ms_config_set_error(config, "%s", text.why);
+    } else {
+        ms_config_set_error(config, "%s", why);
+    }
+}
 void ms_config_replace_settings(memstore_config *config, const struct ms_settings *settings)
 {
+    for (const struct ms_setting *setting = ms_schema; setting->path != NULL; setting++) {
+        if (ms_schema_load(setting, settings) != ms_schema_load(setting, &config->settings))
+            config->places[setting - ms_schema] = (struct ms_config_place){0};
+    }
     config->settings = *settings;
     clear_error(config);
 }
@@ -8470,6 +8697,7 @@ int ms_config_set(memstore_config *config, const char *key, const char *value)
     if (setting == NULL || !ms_config_parse(setting, value, &parsed, config->error))
         return MEMSTORE_ERR_INVALID_CONFIG;
     ms_schema_store(setting, &config->settings, parsed);
+    config->places[setting - ms_schema] = (struct ms_config_place){0};
     clear_error(config);
     return MEMSTORE_OK;
 }
@@ -8568,7 +8796,7 @@ int ms_config_resolve(const memstore_config *config, struct ms_settings *out)
     else
         ms_config_defaults(&settings);
     if (!ms_config_settle_all(&settings, &conflict)) {
-        ms_config_set_error(config, "%s", conflict.text);
+        ms_config_refuse(config, conflict.text, conflict.other);
         return MEMSTORE_ERR_INVALID_CONFIG;
     }
     clear_error(config);
@@ -9548,39 +9776,6 @@ const char *ms_units_format_ratio(uint64_t millionths, char buf[static MS_UNITS_
 }
 
 /* lib/config/yaml.c */
-#ifndef MS_CONFIG_YAML_READER_H
-#define MS_CONFIG_YAML_READER_H
-#include <stdbool.h>
-#include <stddef.h>
-#include <yaml.h>
-struct ms_yaml_mark {
-    size_t line, column;
-};
-#define MS_YAML_WHOLE ((struct ms_yaml_mark){0})
-struct ms_yaml {
-    yaml_parser_t parser;
-    yaml_event_t event;
-    bool has_event;
-    const char *name;
-    const char *text;
-    size_t size;
-    int status;
-    char why[MS_CONFIG_TEXT_SIZE];
-};
-bool ms_yaml_open(struct ms_yaml *yaml, const char *name, const char *text, size_t size);
-void ms_yaml_close(struct ms_yaml *yaml);
-bool ms_yaml_fail(struct ms_yaml *yaml, struct ms_yaml_mark at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-bool ms_yaml_next(struct ms_yaml *yaml);
-bool ms_yaml_skip_value(struct ms_yaml *yaml);
-struct ms_yaml_mark ms_yaml_here(const struct ms_yaml *yaml);
-bool ms_yaml_is_scalar(const struct ms_yaml *yaml);
-const char *ms_yaml_scalar(const struct ms_yaml *yaml);
-bool ms_yaml_has_nul(const struct ms_yaml *yaml);
-bool ms_yaml_is_nothing(const struct ms_yaml *yaml);
-bool ms_yaml_is_tagged(const struct ms_yaml *yaml);
-const char *ms_yaml_kind(const struct ms_yaml *yaml);
-#endif
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9842,6 +10037,14 @@ static bool load_stream(struct loader *loader)
         return false;
     return check_whole(loader);
 }
+static void config_yaml_apply(memstore_config *config, const struct loader *loader, const char *name)
+{
+    struct ms_config_place places[MS_SETTINGS_MAX];
+    for (size_t row = 0; row < MS_SETTINGS_MAX; row++)
+        places[row] = (struct ms_config_place){loader->given[row].line, loader->given[row].column};
+    ms_config_replace_settings(config, &loader->settings);
+    ms_config_note_places(config, name, places);
+}
 static int load(memstore_config *config, const char *name, const char *text, size_t size)
 {
     struct loader loader = {.yaml = {.name = name}};
@@ -9854,7 +10057,7 @@ static int load(memstore_config *config, const char *name, const char *text, siz
         ms_yaml_close(&loader.yaml);
     }
     if (loaded)
-        ms_config_replace_settings(config, &loader.settings);
+        config_yaml_apply(config, &loader, name);
     else
         ms_config_set_error(config, "%s", loader.yaml.why);
     return loaded ? MEMSTORE_OK : loader.yaml.status;
@@ -16665,6 +16868,20 @@ void ms_stale_forget(memstore *store, const memstore_key *key, uint64_t hash);
 void ms_stale_clear_shard(memstore *store, uint32_t shard);
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size);
 #endif
+#ifndef MS_STORE_SPACE_TABLES_H
+#define MS_STORE_SPACE_TABLES_H
+#include <stdbool.h>
+#include <stdint.h>
+struct memstore;
+struct ms_tables {
+    uint32_t next;
+    atomic_int_least64_t look_at;
+};
+void ms_tables_init(struct ms_tables *tables);
+bool ms_tables_shrink_locked(struct memstore *store);
+bool ms_tables_tend_locked(struct memstore *store, bool all);
+bool ms_tables_shrink_to_least_locked(struct memstore *store, int64_t until_us);
+#endif
 #ifndef MS_STORE_TRACK_TRACK_H
 #define MS_STORE_TRACK_TRACK_H
 #include <memstore/memstore.h>
@@ -16808,9 +17025,12 @@ struct memstore {
     bool keeps_none;
     uint64_t moves_owed;
     atomic_uint_least64_t moving;
+    const struct ms_segment *half_evicted;
+    bool moves_wait;
     uint32_t steps_down;
     int64_t held_up_since;
     int64_t held_up_last;
+    atomic_int_least64_t spent_at;
     atomic_bool sweeping;
     ms_mutex retired_lock;
     uint64_t ripening;
@@ -16818,6 +17038,7 @@ struct memstore {
     struct ms_retired *retired_ripening;
     atomic_uint_least64_t retired_bytes;
     struct ms_retired *retired_spare;
+    struct ms_tables tables;
     atomic_int_least64_t unix_offset MS_ALIGNED(MS_CACHE_LINE);
     atomic_int_least64_t unix_offset_read;
     struct ms_admission admission;
@@ -17096,6 +17317,7 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since, enum ms_index_wish *wish);
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out);
+bool ms_room_has_reserve_locked(memstore *store);
 bool ms_room_step_locked(memstore *store, int64_t deadline_us);
 bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
@@ -17183,6 +17405,8 @@ int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
 int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
 void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
+int ms_store_begin_callback(memstore *store, struct ms_calling **call);
+void ms_store_end_callback(struct ms_calling *call);
 void ms_store_forget_calls(memstore *store);
 void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted);
 #endif
@@ -17943,6 +18167,7 @@ struct ms_step {
     uint64_t hash;
     uint32_t shard;
     bool superseded;
+    bool is_of_nothing;
     bool reserved_any;
     struct ms_life life;
     int64_t bounded;
@@ -18062,8 +18287,9 @@ static int check_step(const struct ms_commit *commit, const struct ms_step *step
     case MS_OP_UPDATE_TTL:
         if (step->superseded)
             return MEMSTORE_OK;
-        if (!step->live)
-            return MEMSTORE_ERR_KEY_NOT_FOUND;
+        if (!step->live || step->is_of_nothing)
+            return step->exists && !step->is_of_nothing ? MEMSTORE_ERR_TTL_EXPIRED
+                                                        : MEMSTORE_ERR_KEY_NOT_FOUND;
         return step->reserved_any &&
                        ms_found_instance(commit->store, &step->found) == step->instance
                    ? MEMSTORE_OK
@@ -18248,6 +18474,7 @@ int ms_store_commit(memstore *store, const struct ms_op *ops, size_t n,
 #include <memstore/memstore.h>
 #include <stddef.h>
 memstore_batch *ms_batch_new(memstore *store);
+memstore *ms_batch_store(const memstore_batch *batch);
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op);
 int ms_batch_commit(memstore_batch *batch);
 int ms_batch_refused(const memstore_batch *batch, size_t *number, memstore_key *key);
@@ -18343,6 +18570,10 @@ static const void *after_move(const memstore_batch *batch, size_t offset, const 
 {
     return offset != NONE ? batch->bytes + offset : elsewhere;
 }
+memstore *ms_batch_store(const memstore_batch *batch)
+{
+    return batch->store;
+}
 int ms_batch_add(memstore_batch *batch, const struct ms_op *op)
 {
     const size_t key_at = offset_of(batch, op->key.data), value_at = offset_of(batch, op->value);
@@ -18430,19 +18661,33 @@ static int check_op(struct ms_commit *commit, struct ms_step *step)
         status = ms_ttl_to_life_at(commit->store, op->ttl_ms, commit->now, &step->life);
     return status;
 }
-static void supersede(struct ms_commit *commit)
+static struct ms_step *supersede(struct ms_step *step, struct ms_step *later)
 {
-    const struct ms_step *later = NULL;
+    if (later->op->kind == MS_OP_UPDATE_TTL && step->op->kind == MS_OP_SET &&
+        !later->is_of_nothing) {
+        step->life = later->life;
+        later->superseded = true;
+        return step;
+    }
+    if (later->op->kind == MS_OP_UPDATE_TTL && step->op->kind == MS_OP_DELETE)
+        later->is_of_nothing = true;
+    step->superseded = true;
+    return later;
+}
+static void supersede_all(struct ms_commit *commit)
+{
+    struct ms_step *later = NULL;
     for (size_t i = commit->count; i-- > 0;) {
         struct ms_step *step = &commit->steps[i];
         if (!ms_step_writes(step))
             continue;
         if (later != NULL && later->hash == step->hash &&
-            compare_keys(&later->op->key, &step->op->key) == 0)
-            step->superseded = true;
-        else
+            compare_keys(&later->op->key, &step->op->key) == 0) {
+            later = supersede(step, later);
+        } else {
             commit->writes++;
-        later = step;
+            later = step;
+        }
     }
 }
 static bool could_ever_fit(const struct ms_commit *commit)
@@ -18495,7 +18740,7 @@ int ms_commit_plan(struct ms_commit *commit, memstore *store, const struct ms_op
     }
     if (status == MEMSTORE_OK) {
         qsort(commit->steps, n, sizeof *commit->steps, compare_steps);
-        supersede(commit);
+        supersede_all(commit);
         if (!could_ever_fit(commit))
             status = MEMSTORE_ERR_ENTRY_TOO_LARGE;
     }
@@ -18625,7 +18870,7 @@ static int prepare_step(struct ms_commit *commit, struct ms_step *step)
     };
     if (step->op->kind == MS_OP_SET) {
         draft_set(commit, step, &draft);
-    } else if (!draft_retimed(commit, step, &draft)) {
+    } else if (step->is_of_nothing || !draft_retimed(commit, step, &draft)) {
         return MEMSTORE_OK;
     }
     const int status = reserve_drafted(commit, step, &draft);
@@ -18673,6 +18918,8 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
     if (commit->borrows)
         return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
+        if (may_borrow && store->settings.eviction != MS_EVICTION_NONE)
+            return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
         const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
                                       : ms_room_make(store, 0, deadline, asked);
         if (status != MEMSTORE_OK)
@@ -19057,7 +19304,7 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
 void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
                        memstore_load_value *values, size_t *order,
                        struct ms_flight *const *flights);
-void ms_load_release(const memstore_load_value *value);
+void ms_load_release(memstore *store, const memstore_load_value *value);
 void ms_load_done(memstore *store);
 struct ms_load_held {
     memstore *place_of;
@@ -19299,14 +19546,13 @@ __thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 #define HUGE_PAGES_FROM (UINT64_C(64) << 20)
 #define store_lifetime_YIELDS 100
 #define CALLS_POLL_US 200
-static bool alloc_table(void *context, size_t bytes, uint64_t *offset)
+static bool alloc_table(void *context, size_t bytes, bool wins, uint64_t *offset)
 {
     memstore *store = context;
     struct ms_arena *arena = &store->arena;
+    const uint64_t spare = wins ? 0 : (uint64_t)arena->reserve << arena->segment_shift;
     struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes,
-                                                (uint64_t)arena->reserve << arena->segment_shift)
-                               : NULL;
+    void *table = node != NULL ? ms_pages_alloc(&arena->pages, bytes, spare) : NULL;
     if (table == NULL) {
         if (node == NULL)
             ms_budget_note_refusal(&arena->budget);
@@ -19437,6 +19683,8 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_gate_init(&store->loads_gate, settings->load_max_loads);
     ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
     ms_due_init(&store->due, ms_store_sweep_slack(settings));
+    ms_store_relaxed(&store->spent_at, MS_NEVER);
+    ms_tables_init(&store->tables);
     ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
@@ -19505,6 +19753,7 @@ static int presize_index(memstore *store, const char **why)
             return MEMSTORE_ERR_INVALID_CONFIG;
         }
     }
+    store->index.announced = (uint32_t)each;
     return MEMSTORE_OK;
 }
 static int follow_keys(memstore *store, const char **why)
@@ -19701,6 +19950,7 @@ void ms_store_leave(memstore *store)
     ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
 }
 static __thread struct ms_calling *calling_out;
+static __thread struct ms_calling *calling_back;
 int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
 {
     const int status = ms_store_enter(store);
@@ -19716,6 +19966,15 @@ void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
 {
     ms_calling_end(&calling_out, call);
     ms_store_leave(store);
+}
+int ms_store_begin_callback(memstore *store, struct ms_calling **call)
+{
+    *call = ms_calling_begin(&calling_back, store);
+    return *call != NULL ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_store_end_callback(struct ms_calling *call)
+{
+    ms_calling_end(&calling_back, call);
 }
 void ms_store_forget_calls(memstore *store)
 {
@@ -19801,7 +20060,7 @@ int ms_store_close(memstore *store)
 void ms_store_destroy(memstore *store)
 {
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
-        ms_log_calls_me(&store->log))
+        ms_log_calls_me(&store->log) || ms_calling_count(calling_back, store) != 0)
         return;
     ms_maintenance_unregister(store);
     free_store(store);
@@ -19847,10 +20106,15 @@ uint32_t ms_load_byte_places(const struct ms_settings *settings)
     const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
     return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
 }
-void ms_load_release(const memstore_load_value *value)
+void ms_load_release(memstore *store, const memstore_load_value *value)
 {
-    if (value->release != NULL)
-        value->release(value->release_context);
+    struct ms_calling *calling;
+    if (value->release == NULL)
+        return;
+    const int noted = ms_store_begin_callback(store, &calling);
+    value->release(value->release_context);
+    if (noted == MEMSTORE_OK)
+        ms_store_end_callback(calling);
 }
 struct attempts {
     memstore *store;
@@ -20058,7 +20322,7 @@ static int check_value(memstore *store, const memstore_load_value *value)
 {
     if (value->value != NULL || value->value_size == 0)
         return MEMSTORE_LOAD_OK;
-    ms_load_release(value);
+    ms_load_release(store, value);
     ms_tell_load_failed(store, MEMSTORE_LOAD_OK);
     return MEMSTORE_ERR_LOADER_FAILED;
 }
@@ -20155,7 +20419,7 @@ static int call_many_once(const struct ms_load *load, const struct attempts *att
     end_call(load->store, &call);
     return result_of(load->store, result);
 }
-static void tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
+static void store_load_call_tell_each(memstore *store, memstore_load_value *values, size_t n, int result)
 {
     for (size_t i = 0; i < n; i++) {
         memstore_load_value *value = &values[i];
@@ -20211,7 +20475,7 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
                           struct ms_flight *const *flights)
 {
     while (n != 0) {
-        tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
+        store_load_call_tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
         end_refreshes(load->store, values, n, order, flights);
         const size_t settled = settle_some(keys, values, order, n);
         keys += settled;
@@ -20220,7 +20484,7 @@ static void call_together(const struct ms_load *load, struct attempts *attempts,
         n -= settled;
         const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
         if (status != MEMSTORE_OK) {
-            tell_each(load->store, values, n, status);
+            store_load_call_tell_each(load->store, values, n, status);
             return;
         }
     }
@@ -20231,12 +20495,12 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
     if (together && !ms_load_may_call(load->store, loader_of(load))) {
-        tell_each(load->store, values, n, MS_LOAD_REFUSED);
+        store_load_call_tell_each(load->store, values, n, MS_LOAD_REFUSED);
         return;
     }
     const int status = take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
-        tell_each(load->store, values, n, status);
+        store_load_call_tell_each(load->store, values, n, status);
     } else if (together) {
         call_together(load, &attempts, keys, n, values, order, flights);
         note_results(load, values, n);
@@ -20595,7 +20859,7 @@ static int call_aside(const struct ms_load *load, int status, bool closed, memst
     ms_count(&store->counters, MS_COUNT_LOADS, 1);
     ms_count(&store->counters, MS_COUNT_LOADS_BYPASSED, 1);
     status = ms_load_keep(store, &value, status, out);
-    ms_load_release(&value);
+    ms_load_release(store, &value);
     ms_load_done(store);
     ms_load_note_news(store, load->key.size, load->hash);
     return status;
@@ -20643,7 +20907,7 @@ static int store_load_load_lead(const struct ms_load *load, struct ms_flight *fl
     const int result = ms_load_call(load, false, &value);
     status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
-        ms_load_release(&value);
+        ms_load_release(store, &value);
     ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }
@@ -20919,7 +21183,7 @@ static void load_led(struct gathering *gathering)
         int stored = MEMSTORE_OK;
         int status = ms_load_settle(flight, value->result, value, &view, &stored);
         if (value->result == MEMSTORE_LOAD_OK)
-            ms_load_release(value);
+            ms_load_release(gathering->store, value);
         status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
         note_status(gathering, index, status);
         if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
@@ -21069,7 +21333,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
     ms_view_give_back(out);
     const int status = ms_load_settle(flight, result, &value, &view, NULL);
     if (result == MEMSTORE_LOAD_OK)
-        ms_load_release(&value);
+        ms_load_release(store, &value);
     ms_load_done(store);
     return ms_load_finish(store, flight, status, &view, out);
 }
@@ -21365,10 +21629,13 @@ static bool is_background(const memstore *store)
 static int64_t when_due(memstore *store, int64_t now_us)
 {
     const int64_t sweep = ms_due_when(&store->due), idle = ms_load_relaxed(&store->arena.idle_at);
-    const int64_t look = ms_load_relaxed(&store->track.look_ms);
-    const int64_t first = sweep < idle ? sweep : idle;
-    const int64_t when = first < look ? first : look;
+    const int64_t plans[] = {idle, ms_load_relaxed(&store->spent_at),
+                             ms_load_relaxed(&store->track.look_ms),
+                             ms_load_relaxed(&store->tables.look_at)};
     const int64_t now = ms_clock_exact_ms();
+    int64_t when = sweep;
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
+        when = plans[i] < when ? plans[i] : when;
     if (when <= now)
         return now_us;
     return when - now < IDLE_PAUSE_US / 1000 ? now_us + (when - now) * 1000
@@ -23950,11 +24217,11 @@ static int advance(memstore_cursor *cursor)
 }
 int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
 {
-    int status = ms_glob_validate(pattern, pattern_size);
-    if (status != MEMSTORE_OK)
-        return status;
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
+    const int status = ms_glob_validate(pattern, pattern_size);
+    if (status != MEMSTORE_OK)
+        return status;
     memstore_cursor *cursor = ms_mem_alloc(sizeof *cursor);
     char *copy = ms_mem_alloc(pattern_size + 1);
     if (cursor == NULL || copy == NULL) {
@@ -25185,6 +25452,7 @@ static bool release(memstore *store, struct ms_segment *limbo, struct ms_retired
     for (struct ms_segment *segment = limbo; segment != NULL; segment = segment->newer)
         ms_due_forget(&store->due, segment);
     bool freed = ms_arena_recycle(&store->arena, limbo) != 0;
+    store->moves_wait = false;
     while (retired != NULL) {
         struct ms_retired *next = retired->next;
         ms_pages_free(&store->arena.pages, retired->memory, retired->size);
@@ -25322,7 +25590,7 @@ static void tell_reading(memstore *store, const struct ms_pressure_reading *read
     else
         ms_tell_pressure_unknown(store, pressure->sensor.file, text);
 }
-static struct ms_pressure_reading look(memstore *store, int source)
+static struct ms_pressure_reading store_space_pressure_limit_look(memstore *store, int source)
 {
     struct ms_pressure_limit *pressure = &store->pressure_limit;
     if (ms_load_relaxed(&pressure->watched) != source) {
@@ -25345,7 +25613,7 @@ static bool store_space_pressure_limit_run(memstore *store, int source, int64_t 
     if (!looks && !ms_load_relaxed(&pressure->moving))
         return true;
     if (looks)
-        reading = look(store, source);
+        reading = store_space_pressure_limit_look(store, source);
     if (!ms_mutex_try_lock(&store->settings_lock)) {
         ms_store_relaxed(&pressure->look_ms, ms_clock_exact_ms() + RESUME_MS);
         return true;
@@ -25390,6 +25658,7 @@ void ms_pressure_limit_forget_parent(memstore *store)
 #include <stdint.h>
 struct ms_segment;
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment);
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
 uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
                                  uint32_t most, bool keeps);
@@ -25522,20 +25791,25 @@ static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
                ? reserve_in_any_class(pass, shape, placement, out)
                : ms_arena_reserve(&pass->store->arena, placement, shape, out);
 }
+static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found,
+                                           bool keeps_version)
+{
+    return (struct ms_entry_shape){
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = keeps_version ? ms_found_version(store, found) : 0,
+        .expiry = ms_found_expiry(found),
+        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
+    };
+}
 static bool copy_entry(struct pass *pass, const struct ms_found *found,
                        const struct ms_verdict *verdict, bool keeps_version,
                        struct ms_reserved *copy)
 {
     memstore *store = pass->store;
-    const int64_t expiry = ms_found_expiry(found);
-    const struct ms_entry_shape shape = {
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = keeps_version ? ms_found_version(store, found) : 0,
-        .expiry = expiry,
-        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
-        .ttl = ms_found_ttl(store, found),
-    };
+    const struct ms_entry_shape shape = shape_of_copy(store, found, keeps_version);
+    const int64_t expiry = shape.expiry;
     struct ms_placement placement = {
         .queue = verdict->queue,
         .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
@@ -25637,9 +25911,15 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         ms_arena_requeue(&store->arena, pass->segment, MS_LIST_MAIN, verdict.rank);
         return;
     }
-    if (keep && may_move(store, entry.size) && move_entry(pass, candidate, slot, &verdict)) {
-        store->moves_owed += entry.size;
-        return;
+    if (keep && may_move(store, entry.size)) {
+        if (move_entry(pass, candidate, slot, &verdict)) {
+            store->moves_owed += entry.size;
+            return;
+        }
+        if (ms_arena_has_limbo(&store->arena, 1)) {
+            pass->stopped = true;
+            return;
+        }
     }
     pass->evicted_unread += ms_store_is_unread(store, &candidate->found);
     const enum ms_ghost_kind kind = ms_eviction_drop(&store->eviction, pass->segment, &entry);
@@ -25752,8 +26032,8 @@ static void run_pass(struct pass *pass, uint32_t most)
     ms_testing_reach(MS_POINT_RECLAIMING);
     while ((count = collect_group(pass, &store_space_reclaim_walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
-            if (most != 0 && pass->removed_expired >= most) {
-                pass->stopped = true;
+            pass->stopped |= most != 0 && pass->removed_expired >= most;
+            if (pass->stopped) {
                 count_pass(pass);
                 return;
             }
@@ -25774,6 +26054,12 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     } while (pass.passed_over && --passes != 0);
     *met_all = !pass.passed_over;
     ms_arena_let_writers_in(&store->arena);
+    if (purpose == PURPOSE_EVICT)
+        store->half_evicted = pass.stopped ? segment : NULL;
+    if (pass.stopped) {
+        store->moves_wait = true;
+        return false;
+    }
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->rank != rank)
         return true;
     ms_arena_requeue(&store->arena, segment,
@@ -25860,8 +26146,24 @@ struct ms_segment *ms_reclaim_stalest(memstore *store)
     ms_arena_each(&store->arena, consider_stale, &stalest);
     return stalest;
 }
+bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    struct ms_arena *arena = &store->arena;
+    struct store_space_reclaim_walk store_space_reclaim_walk = walk_start(store, segment);
+    struct ms_found found;
+    uint64_t bytes = 0;
+    while (walk_next(&store_space_reclaim_walk, &found)) {
+        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
+            const struct ms_entry_shape shape =
+                shape_of_copy(store, &found, is_told(store, &found));
+            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
+            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
+        }
+    }
+    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
+}
 struct emptiest {
-    const struct ms_arena *arena;
+    const memstore *store;
     struct ms_segment *segment;
     uint32_t dead;
 };
@@ -25869,15 +26171,16 @@ static void consider(struct ms_segment *segment, void *context)
 {
     struct emptiest *best = context;
     if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0)
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
+        segment == best->store->half_evicted)
         return;
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(best->arena, segment))
-        *best = (struct emptiest){best->arena, segment, dead};
+    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
+        *best = (struct emptiest){best->store, segment, dead};
 }
 struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 {
-    struct emptiest best = {&store->arena, NULL, 0};
+    struct emptiest best = {store, NULL, 0};
     if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;
     ms_arena_each(&store->arena, consider, &best);
@@ -25892,11 +26195,10 @@ struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
 #define HEADROOM_SEGMENTS 4
 #define HEADROOM_DIVISOR 32
 #define PARTS 64
-#define STEP_US 20000
+#define store_space_resize_STEP_US 20000
 #define store_space_resize_TRIES_US 2000
 #define store_space_resize_TRY_US 50
 #define POLL_US 500
-#define store_space_resize_SHARD_PATIENCE_US 5000
 #define PATIENCE_LEAST_US 100000
 #define VAIN_MOST_US 200000
 struct resize {
@@ -25963,32 +26265,10 @@ static int check_target(memstore *store, uint64_t target, uint64_t parting,
     }
     return MEMSTORE_OK;
 }
-static bool shrink_table(memstore *store, uint32_t shard)
-{
-    ms_mutex *lock = &store->index.shards[shard].lock;
-    if (!ms_index_is_oversized(&store->index, shard) ||
-        !ms_mutex_lock_until(lock, ms_clock_real_us() + store_space_resize_SHARD_PATIENCE_US))
-        return false;
-    const bool stepped = ms_index_shrink(&store->index, shard);
-    ms_mutex_unlock(lock);
-    return stepped;
-}
-static bool shrink_tables(memstore *store, int64_t until_us)
-{
-    bool shrunk = false;
-    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
-        while (shrink_table(store, shard)) {
-            shrunk = true;
-            if (ms_clock_real_us() >= until_us)
-                return true;
-        }
-    }
-    return shrunk;
-}
 static bool replace_tables(struct resize *resize, int64_t until_us)
 {
     const int64_t begun = ms_clock_real_us();
-    const bool shrunk = shrink_tables(resize->store, until_us);
+    const bool shrunk = ms_tables_shrink_to_least_locked(resize->store, until_us);
     if (shrunk)
         resize->replacing_us += ms_clock_real_us() - begun;
     return shrunk;
@@ -26065,13 +26345,13 @@ static bool is_in_vain(const struct resize *resize)
 {
     return resize->descent->vain_us >= resize->vain_most_us;
 }
-static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
+static bool store_space_resize_step(struct resize *resize, int64_t deadline_us, bool *idle)
 {
     memstore *store = resize->store;
     ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
     if (!ms_room_lock(store, deadline_us))
         return false;
-    const int64_t begun = ms_clock_real_us(), end = begun + STEP_US;
+    const int64_t begun = ms_clock_real_us(), end = begun + store_space_resize_STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
     resize->replacing_us = 0;
@@ -26147,14 +26427,14 @@ static bool store_space_resize_goes_on(const struct resize *resize, bool idle, i
         sched_yield();
     return true;
 }
-static int shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
+static int store_space_resize_shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_descent descent = {0};
     struct resize resize = plan(store, target, parting, &descent, INT64_MAX);
     int64_t deadline = patience(store);
     while (!has_arrived(&resize)) {
         bool idle;
-        if (!step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
+        if (!store_space_resize_step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
             return store_space_resize_give_up(&resize, why);
         deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
         if (!has_arrived(&resize) && !store_space_resize_goes_on(&resize, idle, deadline))
@@ -26207,7 +26487,7 @@ int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[s
         return status;
     ms_combiner_shed(store);
     ms_store_relaxed(&store->resizing, true);
-    status = shrink(store, limit, parting, why);
+    status = store_space_resize_shrink(store, limit, parting, why);
     ms_store_relaxed(&store->resizing, false);
     ms_mutex_lock(&store->reclaim_lock);
     if (status == MEMSTORE_OK)
@@ -26239,7 +26519,7 @@ static bool step_soon(struct resize *resize, bool *idle)
 {
     const int64_t end = ms_clock_real_us() + store_space_resize_TRIES_US;
     bool locked;
-    while (!(locked = step(resize, ms_store_deadline(resize->store), idle)) &&
+    while (!(locked = store_space_resize_step(resize, ms_store_deadline(resize->store), idle)) &&
            ms_clock_real_us() < end)
         usleep(store_space_resize_TRY_US);
     return locked;
@@ -26377,7 +26657,7 @@ static bool evict_victim(memstore *store)
             return false;
         ms_tell_limit_reached(store);
         failures += !ms_reclaim_evict_locked(store, victim);
-        if (was_emptied(victim))
+        if (was_emptied(victim) || store->moves_wait)
             return true;
     }
     return false;
@@ -26410,8 +26690,8 @@ static bool store_space_room_harvest(memstore *store, int64_t deadline_us)
     const struct ms_arena *arena = &store->arena;
     if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
         return ms_harvest_locked(store, deadline_us);
-    const bool waits =
-        arena->segment_count < AHEAD_FROM_SEGMENTS || ms_arena_has_limbo(&store->arena, 2);
+    const bool waits = store->moves_wait || arena->segment_count < AHEAD_FROM_SEGMENTS ||
+                       ms_arena_has_limbo(&store->arena, 2);
     return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
 }
 static bool empty_spent(memstore *store, int64_t deadline_us)
@@ -26419,11 +26699,17 @@ static bool empty_spent(memstore *store, int64_t deadline_us)
     if (sweep_expired(store) || drop_stale(store))
         return true;
     const enum compaction compaction = store_space_room_compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           ms_tables_shrink_locked(store);
 }
 bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
 {
     return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+static bool store_space_room_seal_spent(memstore *store, uint32_t worn_from)
+{
+    bool left;
+    return ms_arena_seal_spent(&store->arena, worn_from, true, &left);
 }
 static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
 {
@@ -26435,7 +26721,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-           ms_harvest_ripe_locked(store, deadline_us);
+           ms_harvest_ripe_locked(store, deadline_us) || store_space_room_seal_spent(store, store->arena.worn_from);
 }
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
 {
@@ -26673,6 +26959,47 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     return MEMSTORE_OK;
 }
+bool ms_room_has_reserve_locked(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+}
+static bool compact_little(memstore *store, int64_t deadline_us)
+{
+    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
+    if (segment == NULL || !ms_reclaim_fits_reserve(store, segment))
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return was_emptied(segment) && ms_harvest_locked(store, deadline_us);
+}
+static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
+                              const struct ms_entry_shape *shape, int64_t deadline_us,
+                              struct ms_reserved *out)
+{
+    bool sealed = false;
+    for (;;) {
+        if (ms_room_has_reserve_locked(store) &&
+            (ms_arena_reserve(&store->arena, placement, shape, out) ||
+             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+            return true;
+        if (ms_wait_is_over(deadline_us))
+            return false;
+        if (!compact_little(store, deadline_us)) {
+            if (sealed || !store_space_room_seal_spent(store, 1))
+                return false;
+            sealed = true;
+        }
+    }
+}
+static int squeeze_in(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      struct ms_reserved *out)
+{
+    if (!ms_room_lock(store, deadline_us))
+        return MEMSTORE_ERR_CACHE_FULL;
+    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
+}
 int ms_room_reserve(memstore *store, const struct ms_placement *placement,
                     const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -26687,7 +27014,12 @@ int ms_room_reserve(memstore *store, const struct ms_placement *placement,
         const int64_t deadline = ms_store_deadline(store);
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
-            const int status = ms_room_make(store, bytes, deadline, &asked);
+            int status = ms_room_make(store, bytes, deadline, &asked);
+            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
+                status = squeeze_in(store, placement, shape, deadline, out);
+                if (status == MEMSTORE_OK)
+                    break;
+            }
             if (status != MEMSTORE_OK)
                 return status;
         } while (!ms_arena_reserve(arena, placement, shape, out));
@@ -26784,6 +27116,7 @@ static double dead_ratio(memstore *store)
 }
 static void begin_compaction_locked(memstore *store)
 {
+    store->half_evicted = NULL;
     ms_arena_seal_open(&store->arena);
     free_emptied_locked(store, ms_store_deadline(store));
 }
@@ -27056,6 +27389,142 @@ void ms_stale_settle_locked(memstore *store)
     stale->credit = 0;
 }
 
+/* lib/store/space/tables.c */
+#define store_space_tables_STEP_US 300
+#define store_space_tables_SHARD_PATIENCE_US 5000
+#define MINUTE_MS 60000
+#define SCARCE_DIVISOR 8
+typedef uint64_t (*keep_fn)(const memstore *store, uint32_t shard);
+static uint64_t keep_nothing(const memstore *store, uint32_t shard)
+{
+    (void)store;
+    (void)shard;
+    return 0;
+}
+static uint64_t keep_announced(const memstore *store, uint32_t shard)
+{
+    (void)shard;
+    return store->index.announced;
+}
+static uint64_t keep_peak(const memstore *store, uint32_t shard)
+{
+    const uint32_t peak = ms_index_peak(&store->index, shard);
+    return peak > store->index.announced ? peak : store->index.announced;
+}
+void ms_tables_init(struct ms_tables *tables)
+{
+    *tables = (struct ms_tables){0};
+    ms_store_relaxed(&tables->look_at, MS_NEVER);
+}
+static bool store_space_tables_is_oversized(const memstore *store, uint32_t shard, keep_fn keep)
+{
+    return ms_index_is_oversized(&store->index, shard, keep(store, shard));
+}
+struct shrinking {
+    keep_fn keep;
+    int64_t until_us;
+    bool to_the_last;
+};
+static bool store_space_tables_step(memstore *store, uint32_t shard, const struct shrinking *how)
+{
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    if (!store_space_tables_is_oversized(store, shard, how->keep) ||
+        !ms_mutex_lock_until(lock, ms_clock_real_us() + store_space_tables_SHARD_PATIENCE_US))
+        return false;
+    const bool stepped =
+        ms_index_shrink(&store->index, shard, how->keep(store, shard), how->to_the_last);
+    ms_mutex_unlock(lock);
+    return stepped;
+}
+static bool store_space_tables_shrink(memstore *store, const struct shrinking *how)
+{
+    const uint32_t shards = store->index.shard_count;
+    struct ms_tables *tables = &store->tables;
+    bool shrunk = false;
+    for (uint32_t i = 0; i < shards && !(shrunk && how->to_the_last); i++) {
+        while (store_space_tables_step(store, tables->next, how)) {
+            shrunk = true;
+            if (ms_clock_real_us() >= how->until_us)
+                return true;
+        }
+        tables->next = (tables->next + 1) & (shards - 1);
+    }
+    return shrunk;
+}
+static bool has_oversized(const memstore *store, keep_fn keep)
+{
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        if (store_space_tables_is_oversized(store, shard, keep))
+            return true;
+    }
+    return false;
+}
+static bool shrink_some(memstore *store, keep_fn keep)
+{
+    struct shrinking how = {.keep = keep, .until_us = ms_clock_real_us() + store_space_tables_STEP_US};
+    if (store_space_tables_shrink(store, &how))
+        return true;
+    if (!has_oversized(store, keep))
+        return false;
+    ms_arena_cool(&store->arena, 0);
+    how.to_the_last = true;
+    return store_space_tables_shrink(store, &how);
+}
+static bool may_be_oversized(const memstore *store)
+{
+    return ms_load_relaxed(&store->index.may_be_oversized);
+}
+static bool are_left(memstore *store)
+{
+    ms_store_relaxed(&store->index.may_be_oversized, false);
+    const bool left = has_oversized(store, keep_announced);
+    if (left)
+        ms_store_relaxed(&store->index.may_be_oversized, true);
+    return left;
+}
+bool ms_tables_shrink_locked(memstore *store)
+{
+    return may_be_oversized(store) &&
+           (shrink_some(store, keep_announced) || (are_left(store), false));
+}
+static bool is_scarce(memstore *store)
+{
+    return ms_arena_room(&store->arena) < ms_budget_limit(&store->arena.budget) / SCARCE_DIVISOR;
+}
+static void begin_minute(memstore *store, int64_t now)
+{
+    ms_index_begin_peaks(&store->index);
+    ms_store_relaxed(&store->tables.look_at, now + MINUTE_MS);
+}
+static bool end_minute(memstore *store, int64_t now)
+{
+    if (shrink_some(store, keep_peak))
+        return true;
+    ms_store_relaxed(&store->tables.look_at, MS_NEVER);
+    if (are_left(store))
+        begin_minute(store, now);
+    return false;
+}
+bool ms_tables_tend_locked(memstore *store, bool all)
+{
+    const int64_t now = ms_clock_exact_ms();
+    const int64_t look_at = ms_load_relaxed(&store->tables.look_at);
+    if (now >= look_at)
+        return end_minute(store, now);
+    if (!may_be_oversized(store))
+        return false;
+    if ((all || is_scarce(store)) && ms_tables_shrink_locked(store))
+        return true;
+    if (look_at == MS_NEVER && may_be_oversized(store))
+        begin_minute(store, now);
+    return false;
+}
+bool ms_tables_shrink_to_least_locked(memstore *store, int64_t until_us)
+{
+    const struct shrinking how = {.keep = keep_nothing, .until_us = until_us};
+    return store_space_tables_shrink(store, &how);
+}
+
 /* lib/store/track/advise.c */
 #ifndef MS_STORE_TRACK_ADVISE_H
 #define MS_STORE_TRACK_ADVISE_H
@@ -27124,7 +27593,7 @@ struct store_track_advise_walk {
     int64_t now;
     int64_t *expiries;
 };
-static bool look_at(void *context, uint32_t place)
+static bool store_track_advise_look_at(void *context, uint32_t place)
 {
     struct store_track_advise_walk *store_track_advise_walk = context;
     memstore *store = store_track_advise_walk->store;
@@ -27181,7 +27650,7 @@ static int walk_entries(memstore *store, struct ms_findings_entries *out)
     for (uint32_t shard = 0; shard < store->index.shard_count && out->walked < WALKED_MOST;
          shard++) {
         ms_rcu_read_lock();
-        ms_index_scan(&store->index, shard, 0, UINT32_MAX, look_at, &store_track_advise_walk);
+        ms_index_scan(&store->index, shard, 0, UINT32_MAX, store_track_advise_look_at, &store_track_advise_walk);
         ms_rcu_read_unlock();
     }
     find_burst(&store_track_advise_walk);
@@ -27918,6 +28387,7 @@ void ms_track_forget(memstore *store)
 /* lib/store/upkeep.c */
 #include <sched.h>
 #define COMPACT_DIVISOR 4
+#define SPENT_MS 1000
 #define store_upkeep_GIVE_WAY_US 200
 #define store_upkeep_TRIES_US 2000
 #define store_upkeep_TRY_US 50
@@ -27932,17 +28402,38 @@ static bool sweep_one(memstore *store, bool exact)
         store, segment, now, ms_setting_of(&store->settings, batch_cleanup_size), true);
     return removed != 0 || ms_load_relaxed(&segment->earliest) > now;
 }
-static bool store_upkeep_compact_one(memstore *store)
+static uint32_t compacts_from(const memstore *store)
+{
+    return (uint32_t)(ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
+}
+static bool is_gc_due(memstore *store)
 {
     const uint32_t percent = ms_setting_of(&store->settings, gc_percent);
     uint64_t live, dead;
     if (percent == 0 || !ms_arena_is_worn(&store->arena))
         return false;
     ms_store_live_and_dead(store, &live, &dead);
-    if (dead == 0 || dead * 100 < live * percent)
+    return dead != 0 && dead * 100 >= live * percent;
+}
+static bool store_upkeep_seal_spent(memstore *store, bool all)
+{
+    const int64_t now = ms_clock_exact_ms(), planned = ms_load_relaxed(&store->spent_at);
+    bool left;
+    if (!all && planned != MS_NEVER && now < planned)
         return false;
-    struct ms_segment *segment =
-        ms_reclaim_emptiest(store, ms_arena_segment_size(&store->arena) / COMPACT_DIVISOR);
+    const bool gc_due = is_gc_due(store);
+    if (!all && planned == MS_NEVER && !gc_due && !ms_load_relaxed(&store->arena.may_be_spent))
+        return false;
+    const bool sealed =
+        ms_arena_seal_spent(&store->arena, gc_due ? compacts_from(store) : UINT32_MAX, all, &left);
+    ms_store_relaxed(&store->spent_at, left ? now + SPENT_MS : MS_NEVER);
+    return sealed;
+}
+static bool store_upkeep_compact_one(memstore *store)
+{
+    if (!is_gc_due(store))
+        return false;
+    struct ms_segment *segment = ms_reclaim_emptiest(store, compacts_from(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
@@ -27971,7 +28462,7 @@ static bool store_upkeep_harvest(memstore *store)
     return ms_maintenance_is_me() ? ms_harvest_ripe_locked(store, MS_HARVEST_NO_WAIT)
                                   : ms_harvest_locked(store, ms_store_deadline(store));
 }
-static bool step_locked(memstore *store, bool exact)
+static bool step_locked(memstore *store, bool exact, bool all)
 {
     if (sweep_one(store, exact))
         return true;
@@ -27981,7 +28472,8 @@ static bool step_locked(memstore *store, bool exact)
         return true;
     return store_upkeep_harvest(store) || (lacks_room(store) && evict_ahead(store)) ||
            ms_arena_make_ahead(&store->arena) ||
-           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_compact_one(store);
+           ms_arena_give_idle(&store->arena, ms_clock_exact_ms()) || store_upkeep_seal_spent(store, all) ||
+           store_upkeep_compact_one(store) || ms_tables_tend_locked(store, all);
 }
 static bool store_upkeep_lock_reclaim(memstore *store, bool exact, int64_t deadline_us)
 {
@@ -28016,7 +28508,7 @@ int ms_upkeep_run(memstore *store, int64_t budget_us, bool exact)
         if (!store_upkeep_lock_reclaim(store, exact, budget_us != 0 ? deadline : ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         const bool closed = ms_store_is_closed(store);
-        busy = !closed && step_locked(store, exact);
+        busy = !closed && step_locked(store, exact, exact && budget_us == 0);
         const bool ripens = !closed && ms_maintenance_is_me() &&
                             (store->ripening != 0 || !busy || !gathers(store)) &&
                             ms_harvest_begin_locked(store);
@@ -30180,10 +30672,9 @@ static struct foresight look_ahead(memstore *store, const struct ms_write *write
     ms_section_end(reader);
     return foresight;
 }
-static int store_write_write_append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
-                  int64_t now, struct ms_reserved *out)
+static struct ms_entry_shape shape_of(const memstore *store, const struct ms_write *write)
 {
-    const struct ms_entry_shape shape = {
+    return (struct ms_entry_shape){
         .key_size = (uint32_t)write->key.size,
         .value_size = (uint32_t)write->value_size,
         .version = write->keep_version,
@@ -30192,22 +30683,35 @@ static int store_write_write_append(memstore *store, const struct ms_write *writ
         .created = write->keep_created != 0 || !store->keeps_created ? write->keep_created
                                                                      : ms_clock_exact_ms(),
     };
-    const struct ms_placement placement = {
+}
+static struct ms_placement placement_of(const memstore *store, const struct ms_write *write,
+                                        const struct foresight *foresight, int64_t now)
+{
+    return (struct ms_placement){
         .queue = foresight->queue,
         .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .rank = foresight->rank,
     };
+}
+static void fill_in(const struct ms_write *write, const struct ms_reserved *reserved)
+{
+    memcpy(reserved->key, write->key.data, write->key.size);
+    if (write->value_size != 0)
+        memcpy(reserved->key + write->key.size, write->value, write->value_size);
+}
+static int store_write_write_append(memstore *store, const struct ms_write *write, const struct foresight *foresight,
+                  int64_t now, struct ms_reserved *out)
+{
+    const struct ms_entry_shape shape = shape_of(store, write);
+    const struct ms_placement placement = placement_of(store, write, foresight, now);
     const int status = ms_unlikely(write->heat_plus_one != 0)
                            ? ms_room_take(store, &placement, &shape, out)
                            : ms_room_reserve(store, &placement, &shape, out);
-    if (status != MEMSTORE_OK)
-        return status;
-    memcpy(out->key, write->key.data, write->key.size);
-    if (write->value_size != 0)
-        memcpy(out->key + write->key.size, write->value, write->value_size);
-    return MEMSTORE_OK;
+    if (status == MEMSTORE_OK)
+        fill_in(write, out);
+    return status;
 }
 static void take_over_use(memstore *store, struct ms_entry *entry, const struct ms_found *old)
 {
@@ -30332,6 +30836,71 @@ static void view_reserved(memstore *store, const struct ms_write *write,
         .pin = ms_pin_take_shared(reserved->segment),
     };
 }
+static struct ms_segment *replaced_in(memstore *store, const struct ms_write *write, uint64_t hash,
+                                      const struct ms_entry_shape *shape)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_found found;
+    ms_rcu_read_lock();
+    const bool live = ms_lookup_live(store, write->key.data, write->key.size, hash, &found);
+    const bool enough =
+        live && !found.segment->is_solo &&
+        found.parts.size >=
+            ms_shape_size(shape, ms_shape_is_long(shape, found.segment->time_base), store->kept);
+    ms_rcu_read_unlock();
+    if (!enough)
+        return NULL;
+    ms_arena_seal(arena, found.segment);
+    return ms_load_relaxed(&found.segment->state) == MS_SEGMENT_SEALED &&
+                   ms_segment_pending(found.segment) == 0 &&
+                   !ms_segment_is_pinned(arena, found.segment) &&
+                   ms_reclaim_fits_reserve(store, found.segment)
+               ? found.segment
+               : NULL;
+}
+static int publish_replacement(memstore *store, const struct ms_write *write, uint64_t hash,
+                               struct ms_segment *old, struct ms_reserved *reserved,
+                               struct ms_write_outcome *outcome)
+{
+    int status = ms_store_lock_shard(store, hash);
+    if (status == MEMSTORE_OK) {
+        status = publish_locked(store, write, hash, MS_INDEX_TO_THE_LAST, reserved, outcome);
+        ms_mutex_unlock(ms_store_shard_lock(store, hash));
+    }
+    if (status == MEMSTORE_OK) {
+        ms_reclaim_compact_locked(store, old);
+    } else {
+        struct ms_segment *const opened =
+            ms_room_was_opened_for(reserved) ? reserved->segment : NULL;
+        ms_store_abandon(store, reserved);
+        if (opened != NULL)
+            ms_arena_seal(&store->arena, opened);
+    }
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return status == MEMSTORE_ERR_SHARD_OVERFLOW ? MEMSTORE_ERR_CACHE_FULL : status;
+}
+static int replace_by_reserve(memstore *store, const struct ms_write *write, uint64_t hash,
+                              const struct foresight *foresight, int64_t now,
+                              struct ms_write_outcome *outcome)
+{
+    const struct ms_entry_shape shape = shape_of(store, write);
+    struct ms_placement placement = placement_of(store, write, foresight, now);
+    const uint64_t size = ms_shape_size(&shape, true, store->kept);
+    struct ms_reserved reserved;
+    int status = MEMSTORE_ERR_CACHE_FULL;
+    placement.privileged = true;
+    if (ms_arena_is_large(&store->arena, size) || !ms_room_lock(store, ms_store_deadline(store)))
+        return status;
+    struct ms_segment *const old =
+        ms_room_has_reserve_locked(store) ? replaced_in(store, write, hash, &shape) : NULL;
+    if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
+        fill_in(write, &reserved);
+        ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
+        status = publish_replacement(store, write, hash, old, &reserved, outcome);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
+    return status;
+}
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
@@ -30341,6 +30910,9 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (foresight.status != MEMSTORE_OK)
         return foresight.status;
     int status = store_write_write_append(store, write, &foresight, now, &reserved);
+    if (ms_unlikely(status == MEMSTORE_ERR_CACHE_FULL) && write->heat_plus_one == 0 &&
+        write->pinned == NULL)
+        return replace_by_reserve(store, write, hash, &foresight, now, outcome);
     if (status != MEMSTORE_OK)
         return status;
     ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
@@ -30498,6 +31070,45 @@ int ms_writing_begin_all(memstore *store)
 }
 
 /* lib/api/advise.c */
+#ifndef MS_API_ARGUMENTS_H
+#define MS_API_ARGUMENTS_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+int ms_refuse_argument(const memstore *store);
+static inline bool ms_is_key(const void *key, size_t key_size)
+{
+    return key != NULL && key_size != 0;
+}
+static inline bool ms_is_bytes(const void *data, size_t size)
+{
+    return data != NULL || size == 0;
+}
+static inline bool ms_are_keys(const memstore_key *keys, size_t n)
+{
+    if (keys == NULL)
+        return n == 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!ms_is_key(keys[i].data, keys[i].size))
+            return false;
+    }
+    return true;
+}
+#endif
+#ifndef MS_API_WRITE_OUT_H
+#define MS_API_WRITE_OUT_H
+#include <memstore/stats.h>
+static inline int ms_write_out(memstore *store, const struct ms_text *text, memstore_write_fn fn,
+                               void *context)
+{
+    struct ms_calling *calling;
+    int status = ms_store_begin_callback(store, &calling);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = fn(text->data, text->size, context) == 0 ? MEMSTORE_OK : MEMSTORE_ERR_IO;
+    ms_store_end_callback(calling);
+    return status;
+}
+#endif
 #include <memstore/advice.h>
 _Static_assert((int)MEMSTORE_ADVICE_MEMORY_PRESSURE == (int)MS_ADVICE_MEMORY_PRESSURE &&
                    (int)MEMSTORE_ADVICE_HOT_KEYS == (int)MS_ADVICE_HOT_KEYS &&
@@ -30541,21 +31152,30 @@ static memstore_advice public_form(const struct ms_advice *advice)
         .expected = advice->expected,
     };
 }
-int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
+static void api_advise_tell_each(const struct ms_advice_list *list, memstore_advice_fn fn, void *context)
 {
-    struct inquiry *inquiry;
-    if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    const int status = inquire(store, &inquiry);
-    if (status != MEMSTORE_OK)
-        return status;
-    for (uint32_t i = 0; i < inquiry->list.count; i++) {
-        const memstore_advice advice = public_form(&inquiry->list.items[i]);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const memstore_advice advice = public_form(&list->items[i]);
         if (fn(&advice, context) != 0)
             break;
     }
+}
+int memstore_advise(memstore *store, memstore_advice_fn fn, void *context)
+{
+    struct ms_calling *calling;
+    struct inquiry *inquiry;
+    if (store == NULL || fn == NULL)
+        return ms_refuse_argument(store);
+    int status = inquire(store, &inquiry);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = ms_store_begin_callback(store, &calling);
+    if (status == MEMSTORE_OK) {
+        api_advise_tell_each(&inquiry->list, fn, context);
+        ms_store_end_callback(calling);
+    }
     ms_mem_free_wiped(inquiry, store->settings.secure_wipe);
-    return MEMSTORE_OK;
+    return status;
 }
 static int write_report(memstore *store, memstore_write_fn fn, void *context,
                         void (*report)(const struct ms_findings *, const struct ms_advice_list *,
@@ -30564,17 +31184,14 @@ static int write_report(memstore *store, memstore_write_fn fn, void *context,
     struct ms_text text = {0};
     struct inquiry *inquiry;
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;
     text.wipes = store->settings.secure_wipe;
     report(&inquiry->findings, &inquiry->list, &text);
     ms_mem_free_wiped(inquiry, text.wipes);
-    if (text.failed)
-        status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    else if (fn(text.data, text.size, context) != 0)
-        status = MEMSTORE_ERR_IO;
+    status = text.failed ? MEMSTORE_ERR_MEMORY_EXHAUSTED : ms_write_out(store, &text, fn, context);
     ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }
@@ -30605,10 +31222,10 @@ int memstore_get_miss_ratio_curve(memstore *store, memstore_miss_ratio_point *po
 {
     struct inquiry *inquiry;
     if (n == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *n = 0;
     if (store == NULL || (points == NULL && cap != 0))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = inquire(store, &inquiry);
     if (status != MEMSTORE_OK)
         return status;
@@ -30617,30 +31234,14 @@ int memstore_get_miss_ratio_curve(memstore *store, memstore_miss_ratio_point *po
     return status;
 }
 
+/* lib/api/arguments.c */
+int ms_refuse_argument(const memstore *store)
+{
+    return store != NULL && ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED
+                                                      : MEMSTORE_ERR_INVALID_ARGUMENT;
+}
+
 /* lib/api/batch.c */
-#ifndef MS_API_ARGUMENTS_H
-#define MS_API_ARGUMENTS_H
-#include <memstore/memstore.h>
-#include <stdbool.h>
-static inline bool ms_is_key(const void *key, size_t key_size)
-{
-    return key != NULL && key_size != 0;
-}
-static inline bool ms_is_bytes(const void *data, size_t size)
-{
-    return data != NULL || size == 0;
-}
-static inline bool ms_are_keys(const memstore_key *keys, size_t n)
-{
-    if (keys == NULL)
-        return n == 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!ms_is_key(keys[i].data, keys[i].size))
-            return false;
-    }
-    return true;
-}
-#endif
 #include <string.h>
 static bool are_entries(const memstore_entry *entries, size_t n)
 {
@@ -30676,7 +31277,7 @@ int memstore_set_many(memstore *store, const memstore_entry *entries, size_t n)
 {
     size_t deleted;
     if (store == NULL || !are_entries(entries, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n == 0)
         return commit_nothing(store);
     struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
@@ -30694,7 +31295,7 @@ int memstore_delete_many(memstore *store, const memstore_key *keys, size_t n, si
     if (deleted != NULL)
         *deleted = 0;
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n == 0)
         return commit_nothing(store);
     struct ms_op *ops = ms_mem_alloc(n * sizeof *ops);
@@ -30714,11 +31315,11 @@ int memstore_get_many(memstore *store, const memstore_key *keys, size_t n, memst
     if (found != NULL)
         *found = 0;
     if (n != 0 && out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n != 0)
         memset(out, 0, n * sizeof *out);
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     const int status = (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
                            ? ms_admission_get_many(store, keys, n, out, &hits)
@@ -30737,23 +31338,28 @@ void memstore_view_release_many(memstore_view *views, size_t n)
 static int read_into(memstore *store, const memstore_key *keys, size_t n, memstore_view *views,
                      memstore_read_fn fn, void *context)
 {
+    struct ms_calling *calling;
     size_t found;
-    const uint64_t start = ms_measuring_begin(store);
-    const int status = ms_store_get_many(store, keys, n, views, &found);
-    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
+    int status = ms_store_begin_callback(store, &calling);
     if (status != MEMSTORE_OK)
         return status;
-    fn(views, n, context);
-    for (size_t i = 0; i < n; i++)
-        ms_view_release(&views[i]);
-    return MEMSTORE_OK;
+    const uint64_t start = ms_measuring_begin(store);
+    status = ms_store_get_many(store, keys, n, views, &found);
+    ms_measuring_end(store, MEMSTORE_OPERATION_GET_MANY, start);
+    if (status == MEMSTORE_OK) {
+        fn(views, n, context);
+        for (size_t i = 0; i < n; i++)
+            ms_view_release(&views[i]);
+    }
+    ms_store_end_callback(calling);
+    return status;
 }
 int memstore_read_many(memstore *store, const memstore_key *keys, size_t n, memstore_read_fn fn,
                        void *context)
 {
     memstore_view on_stack[VIEWS_ON_STACK];
     if (store == NULL || fn == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (n <= VIEWS_ON_STACK)
         return read_into(store, keys, n, on_stack, fn, context);
     memstore_view *views = ms_mem_alloc(n * sizeof *views);
@@ -30770,7 +31376,7 @@ int memstore_has_many(memstore *store, const memstore_key *keys, size_t n, unsig
     if (found != NULL)
         *found = 0;
     if (store == NULL || !ms_are_keys(keys, n) || (n != 0 && out == NULL))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     const int status = ms_store_has_many(store, keys, n, out, &present);
     ms_measuring_end(store, MEMSTORE_OPERATION_HAS_MANY, start);
@@ -30789,9 +31395,10 @@ void memstore_batch_free(memstore_batch *batch)
 }
 static int add_checked(memstore_batch *batch, const struct ms_op *op)
 {
-    if (batch == NULL || !ms_is_key(op->key.data, op->key.size) ||
-        !ms_is_bytes(op->value, op->value_size))
+    if (batch == NULL)
         return MEMSTORE_ERR_INVALID_ARGUMENT;
+    if (!ms_is_key(op->key.data, op->key.size) || !ms_is_bytes(op->value, op->value_size))
+        return ms_refuse_argument(ms_batch_store(batch));
     return ms_batch_add(batch, op);
 }
 int memstore_batch_set(memstore_batch *batch, const void *key, size_t key_size, const void *value,
@@ -30987,10 +31594,10 @@ int memstore_subscribe(memstore *store, uint32_t mask, size_t queue_size,
                        memstore_subscription **out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !is_mask(mask))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return subscribe(store, mask, queue_size, NULL, NULL, out);
 }
 int memstore_subscription_next(memstore_subscription *subscription, int64_t timeout_ms,
@@ -31018,7 +31625,7 @@ int memstore_on_event(memstore *store, uint32_t mask, memstore_event_fn fn, void
 {
     memstore_subscription *subscription;
     if (store == NULL || fn == NULL || !is_mask(mask))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return subscribe(store, mask, 0, fn, context, &subscription);
 }
 int memstore_off_event(memstore *store, memstore_event_fn fn, void *context)
@@ -31032,7 +31639,7 @@ int memstore_get_event_stats(memstore *store, memstore_event_stats *stats)
 {
     memstore_event_stats now = {0};
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_events_stats(&store->events, &now);
@@ -31051,7 +31658,7 @@ static int checked_write(memstore *store, struct ms_write *write, int64_t ttl_ms
 {
     if (store == NULL || !ms_is_key(write->key.data, write->key.size) ||
         !ms_is_bytes(write->value, write->value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, write->key.data, write->key.size);
     if (status == MEMSTORE_OK) {
@@ -31091,7 +31698,7 @@ int memstore_set_until(memstore *store, const void *key, size_t key_size, const 
 {
     struct ms_write write = {{key, key_size}, value, value_size, .mode = MS_WRITE_SET};
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
@@ -31105,7 +31712,7 @@ int memstore_set_async(memstore *store, const void *key, size_t key_size, const 
                        size_t value_size, int64_t ttl_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(value, value_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
@@ -31141,7 +31748,7 @@ int memstore_increment(memstore *store, const void *key, size_t key_size, int64_
 {
     int64_t sum;
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
@@ -31156,7 +31763,7 @@ int memstore_increment(memstore *store, const void *key, size_t key_size, int64_
 int memstore_delete(memstore *store, const void *key, size_t key_size)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
@@ -31170,7 +31777,7 @@ int memstore_get(memstore *store, const void *key, size_t key_size, void *buf, s
                  size_t *value_size)
 {
     if (store == NULL || !ms_is_key(key, key_size) || !ms_is_bytes(buf, cap))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_load_relaxed(&store->get)(store, key, key_size, buf, cap, value_size);
 }
 static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size_t key_size,
@@ -31187,10 +31794,10 @@ static MS_NOINLINE int get_view_otherwise(memstore *store, const void *key, size
 int memstore_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (store == NULL || !ms_is_key(key, key_size)) {
         *out = (memstore_view){0};
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     }
     if (ms_unlikely((ms_store_diverts(store) & (MS_DIVERT_VIEWS | MS_DIVERT_MEASURED)) != 0))
         return get_view_otherwise(store, key, key_size, out);
@@ -31204,7 +31811,7 @@ void memstore_view_release(memstore_view *view)
 int memstore_has(memstore *store, const void *key, size_t key_size)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_store_has(store, key, key_size);
 }
 
@@ -31233,7 +31840,7 @@ int memstore_open(const memstore_config *config, memstore **out)
         config != NULL ? *ms_config_logger((memstore_config *)config) : ms_config_default_logger;
     status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
-        ms_config_set_error(config, "%s", why);
+        ms_config_refuse(config, why, NULL);
     if (status == MEMSTORE_OK)
         ms_tell_opened(*out);
     return ms_config_told(config, status);
@@ -31314,7 +31921,7 @@ int memstore_lease_acquire(memstore *store, const void *key, size_t key_size, in
         *out = (memstore_view){0};
     if (store == NULL || !ms_is_key(key, key_size) || lease == NULL || out == NULL ||
         timeout_ms < 0)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status =
         ms_lease_acquire(store, &(memstore_key){key, key_size}, timeout_ms, &flight, out);
     *lease = lease_of(flight);
@@ -31446,7 +32053,7 @@ uint64_t memstore_capacity(memstore *store)
 int memstore_compact(memstore *store, double max_dead_ratio)
 {
     if (store == NULL || !(max_dead_ratio >= 0 && max_dead_ratio <= 1))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_store_compact(store, max_dead_ratio);
@@ -31457,7 +32064,7 @@ int memstore_compact(memstore *store, double max_dead_ratio)
 int memstore_maintain(memstore *store, int64_t budget_us)
 {
     if (store == NULL || budget_us < 0)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_upkeep_run(store, budget_us, true);
@@ -31471,10 +32078,10 @@ int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_siz
                         memstore_cursor **out)
 {
     if (out == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     return ms_cursor_new(store, pattern, pattern_size, out);
 }
 int memstore_cursor_next(memstore_cursor *cursor, memstore_key *key)
@@ -31519,9 +32126,15 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
                   void *context)
 {
     struct key_call call = {fn, context};
-    if (fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
-    return for_each_key(store, pattern, pattern_size, call_back, &call);
+    struct ms_calling *calling;
+    if (store == NULL || fn == NULL)
+        return ms_refuse_argument(store);
+    int status = ms_store_begin_callback(store, &calling);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = for_each_key(store, pattern, pattern_size, call_back, &call);
+    ms_store_end_callback(calling);
+    return status;
 }
 static int count_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -31534,7 +32147,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
                               uint64_t *count)
 {
     if (count == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     *count = 0;
     return for_each_key(store, pattern, pattern_size, count_key, count);
 }
@@ -31555,7 +32168,7 @@ static int api_pattern_settle(memstore *store)
 static int api_pattern_overtake_loads(memstore *store, const char *pattern, size_t pattern_size)
 {
     if (!ms_is_bytes(pattern, pattern_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = ms_load_overtake_matching(store, pattern, pattern_size);
@@ -31697,17 +32310,18 @@ static int reconfigure(memstore *store, const memstore_config *config, const cha
                                          : memstore_strerror(status));
     return status;
 }
-static int refuse_arguments(char *why, size_t cap)
+static int refuse_arguments(const memstore *store, char *why, size_t cap)
 {
+    const int status = ms_refuse_argument(store);
     if (why != NULL && cap != 0)
-        snprintf(why, cap, "%s", memstore_strerror(MEMSTORE_ERR_INVALID_ARGUMENT));
-    return MEMSTORE_ERR_INVALID_ARGUMENT;
+        snprintf(why, cap, "%s", memstore_strerror(status));
+    return status;
 }
 int memstore_reconfigure_explained(memstore *store, const char *key, const char *value, char *why,
                                    size_t cap)
 {
     if (store == NULL || key == NULL || value == NULL || (why == NULL && cap != 0))
-        return refuse_arguments(why, cap);
+        return refuse_arguments(store, why, cap);
     return reconfigure(store, NULL, key, value, why, cap);
 }
 int memstore_reconfigure(memstore *store, const char *key, const char *value)
@@ -31717,7 +32331,7 @@ int memstore_reconfigure(memstore *store, const char *key, const char *value)
 int memstore_reconfigure_all(memstore *store, const memstore_config *config, char *why, size_t cap)
 {
     if (store == NULL || config == NULL || (why == NULL && cap != 0))
-        return refuse_arguments(why, cap);
+        return refuse_arguments(store, why, cap);
     return reconfigure(store, config, NULL, NULL, why, cap);
 }
 int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap, size_t *size)
@@ -31725,7 +32339,7 @@ int memstore_get_setting(memstore *store, const char *key, char *buf, size_t cap
     struct ms_settings settings;
     char why[MS_CONFIG_TEXT_SIZE];
     if (store == NULL || key == NULL || (buf == NULL && cap != 0))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status == MEMSTORE_OK) {
         status = MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -31746,7 +32360,7 @@ static bool is_path(const char *path)
 int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     if (store == NULL || !is_path(path))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
@@ -31758,7 +32372,7 @@ int memstore_save(memstore *store, const char *path, memstore_progress_fn fn, vo
 int memstore_load(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     if (store == NULL || !is_path(path))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     struct ms_calling *call;
     int status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
@@ -31792,10 +32406,10 @@ int memstore_warm(memstore *store, const memstore_key *keys, size_t n,
     struct ms_calling *call;
     memstore_loader ours;
     if (store == NULL || !ms_are_keys(keys, n))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_read_loader(loader, false, &ours);
     if (status != MEMSTORE_OK)
-        return status;
+        return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : status;
     status = ms_store_enter_to_call_out(store, &call);
     if (status == MEMSTORE_OK) {
         status = ms_store_warm(store, keys, n, &ours, fn, context);
@@ -31809,7 +32423,7 @@ int memstore_get_stats(memstore *store, memstore_stats *stats)
 {
     memstore_stats now = {0};
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -31828,7 +32442,7 @@ int memstore_get_memory_stats(memstore *store, memstore_memory_stats *stats)
 {
     memstore_memory_stats now = {0};
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -31840,7 +32454,7 @@ int memstore_get_ttl_stats(memstore *store, memstore_ttl_stats *stats)
 {
     memstore_ttl_stats now = {0};
     if (store == NULL || stats == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -31869,7 +32483,7 @@ int memstore_get_latency(memstore *store, int operation, memstore_latency *laten
 {
     memstore_latency now = {0};
     if (store == NULL || latency == NULL || memstore_operation_name(operation) == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -31881,7 +32495,7 @@ int memstore_get_rates(memstore *store, memstore_rates *rates)
 {
     memstore_rates now = {0};
     if (store == NULL || rates == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
@@ -31893,15 +32507,15 @@ int memstore_metrics_text(memstore *store, memstore_write_fn fn, void *context)
 {
     struct ms_text text = {0};
     if (store == NULL || fn == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     int status = ms_store_enter(store);
     if (status != MEMSTORE_OK)
         return status;
     text.wipes = store->settings.secure_wipe;
     status = ms_metrics_write(store, &text);
     ms_store_leave(store);
-    if (status == MEMSTORE_OK && fn(text.data, text.size, context) != 0)
-        status = MEMSTORE_ERR_IO;
+    if (status == MEMSTORE_OK)
+        status = ms_write_out(store, &text, fn, context);
     ms_mem_free_wiped(text.data, text.wipes);
     return status;
 }
@@ -32008,7 +32622,7 @@ int memstore_get_ttl(memstore *store, const void *key, size_t key_size, int64_t 
 {
     int64_t expiry, now;
     if (store == NULL || !ms_is_key(key, key_size) || ttl_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
         *ttl_ms = expiry - now;
@@ -32018,7 +32632,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
 {
     int64_t expiry, now;
     if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const int status = ms_store_get_expiry(store, key, key_size, &expiry, &now);
     if (status == MEMSTORE_OK)
         *unix_ms = expiry + ms_clock_unix_offset_ms();
@@ -32027,7 +32641,7 @@ int memstore_get_expiration(memstore *store, const void *key, size_t key_size, i
 int memstore_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size) || unix_ms == NULL)
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     if (!store->settings.store_creation_time)
         return ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : MEMSTORE_ERR_UNSUPPORTED;
     return ms_store_get_created(store, key, key_size, unix_ms);
@@ -32035,7 +32649,7 @@ int memstore_get_created(memstore *store, const void *key, size_t key_size, int6
 int memstore_update_ttl(memstore *store, const void *key, size_t key_size, int64_t ttl_ms)
 {
     if (store == NULL || !ms_is_key(key, key_size))
-        return MEMSTORE_ERR_INVALID_ARGUMENT;
+        return ms_refuse_argument(store);
     const uint64_t start = ms_measuring_begin(store);
     int status = ms_writing_begin(store, key, key_size);
     if (status == MEMSTORE_OK) {
