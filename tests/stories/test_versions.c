@@ -29,7 +29,7 @@ static const struct way *way;
 static void set_up(const struct way *next)
 {
     way = next;
-    store = test_open("maintenance=manual", way->setting, NULL);
+    store = test_open("maintenance=manual", "performance.gc_percent=0", way->setting, NULL);
 }
 
 static void tear_down(void)

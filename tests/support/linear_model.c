@@ -181,7 +181,10 @@ static demand *const demands[] = {condition, something_to_retime};
 static bool refuses(demand *asks, const struct linear_model *model, const struct history_op *op,
                     const struct linear_state *state, unsigned key, bool live)
 {
-    if (op->kind == HISTORY_RETIME && op->status == MEMSTORE_ERR_TTL_EXPIRED)
+    const bool retimes = op->kind == HISTORY_RETIME ||
+                         (asks == something_to_retime && op->parts[key].effect == HISTORY_RETIMES);
+
+    if (retimes && op->status == MEMSTORE_ERR_TTL_EXPIRED)
         return !live && state->value[key] != 0;
     return asks(model, op, state, key, live) == op->status;
 }
