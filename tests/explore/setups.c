@@ -17,6 +17,13 @@ void setup_one(memstore *store)
     explore_start_with(0, 1);
 }
 
+/* The same, where another open segment was found spent: nobody takes a lock to tell of this one. */
+void setup_one_and_spent(memstore *store)
+{
+    setup_one(store);
+    ms_store_relaxed(&store->arena.may_be_spent, true);
+}
+
 void setup_both(memstore *store)
 {
     (void)store;

@@ -19,6 +19,7 @@ void setup_full_bucket(memstore *store);
 void setup_full_table(memstore *store);
 void setup_half_dead(memstore *store);
 void setup_one(memstore *store);
+void setup_one_and_spent(memstore *store);
 void setup_sealed(memstore *store);
 void setup_solo(memstore *store);
 void setup_rows(memstore *store);
