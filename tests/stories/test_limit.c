@@ -182,9 +182,12 @@ Test(limit, resident_bytes_are_those_that_the_kernel_counts)
     fill(store, 0, 58000, 1000);
     const uint64_t told = test_memory(store).resident - told_empty;
     const size_t grown = test_resident() - empty;
+    /* What is free is being touched ahead of writers meanwhile. */
+    const uint64_t then = test_memory(store).resident - told_empty;
     cr_assert(told_empty > 0 && told > 58000000);
-    assert_resident(told <= grown + grown / 50 && grown <= told + told / 50,
-                    "%zu bytes are told, the process grew by %zu", (size_t)told, grown);
+    assert_resident(told <= grown + grown / 50 && grown <= then + then / 50,
+                    "%zu bytes are told, then %zu, the process grew by %zu", (size_t)told,
+                    (size_t)then, grown);
     assert_ok(memstore_clear(store));
     assert_ok(memstore_maintain(store, 0));
     cr_assert_lt(test_memory(store).resident, told_empty + told / 4);
