@@ -1130,6 +1130,24 @@ Test(advice, nothing_is_lost_where_readers_see_to_it_themselves)
     memstore_destroy(store);
 }
 
+Test(advice, what_replaces_an_entry_in_a_full_store_without_eviction_is_followed)
+{
+    memstore *store =
+        test_open(FOLLOWED, "eviction=none", "performance.memory_limit=4MiB", "shards=1", NULL);
+    unsigned char value[4000] = {7};
+    uint64_t key = 0;
+
+    while (memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
+        key++;
+    const uint64_t before = sampled_of(store);
+    for (key = 0; key < 100; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    const uint64_t after = sampled_of(store);
+    cr_assert_eq(after - before, 100, "%lu, then %lu of %lu", (unsigned long)before,
+                 (unsigned long)after, (unsigned long)lost_of(store));
+    memstore_destroy(store);
+}
+
 static int view_of(memstore *store, const char *key)
 {
     memstore_view view;

@@ -431,6 +431,23 @@ static int replace_by_reserve(memstore *store, const struct ms_write *write, uin
     return status;
 }
 
+/* Publish what was appended, or let it go. */
+static int publish_appended(memstore *store, const struct ms_write *write, uint64_t hash,
+                            int64_t now, struct ms_reserved *reserved,
+                            struct ms_write_outcome *outcome)
+{
+    ms_store_note_expiry(store, reserved->segment, write->life.expiry, now);
+    if (write->pinned != NULL)
+        view_reserved(store, write, reserved);
+    const bool opened = ms_room_was_opened_for(reserved);
+    const int status = publish(store, write, hash, reserved, outcome);
+    if (status != MEMSTORE_OK)
+        ms_store_abandon(store, reserved);
+    else if (ms_unlikely(opened))
+        ms_room_prepare(store);
+    return status;
+}
+
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome)
 {
@@ -441,26 +458,14 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (foresight.status != MEMSTORE_OK)
         return foresight.status;
     int status = append(store, write, &foresight, now, &reserved);
-    if (ms_unlikely(status == MEMSTORE_ERR_CACHE_FULL) && write->heat_plus_one == 0 &&
-        write->pinned == NULL)
-        return replace_by_reserve(store, write, hash, &foresight, now, outcome);
-    if (status != MEMSTORE_OK)
-        return status;
-
-    ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
-    if (write->pinned != NULL)
-        view_reserved(store, write, &reserved);
-    const bool opened = ms_room_was_opened_for(&reserved);
-    status = publish(store, write, hash, &reserved, outcome);
-    if (status != MEMSTORE_OK) {
-        ms_store_abandon(store, &reserved);
-        return status;
-    }
-    if (ms_unlikely(opened))
-        ms_room_prepare(store);
-    if (ms_track_follows(store, hash))
+    if (ms_likely(status == MEMSTORE_OK))
+        status = publish_appended(store, write, hash, now, &reserved, outcome);
+    else if (status == MEMSTORE_ERR_CACHE_FULL && write->heat_plus_one == 0 &&
+             write->pinned == NULL)
+        status = replace_by_reserve(store, write, hash, &foresight, now, outcome);
+    if (status == MEMSTORE_OK && ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
-    return MEMSTORE_OK;
+    return status;
 }
 
 /* What counts refusals with this status; MS_COUNTERS where nothing does. */
