@@ -236,8 +236,11 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
      * and would cost the store its entries. */
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
-    return empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-           ms_harvest_ripe_locked(store, deadline_us) || seal_spent(store, store->arena.worn_from);
+    if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
+        ms_harvest_ripe_locked(store, deadline_us))
+        return true;
+    /* Who evicts nothing may have opened one in vain, which is to be found open. */
+    return evicts && seal_spent(store, store->arena.worn_from);
 }
 
 bool ms_room_step_locked(memstore *store, int64_t deadline_us)
