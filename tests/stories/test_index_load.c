@@ -20,6 +20,9 @@
 #define SMALLER "performance.memory_limit=16MiB"
 #endif
 
+/* However busy the machine is with other tests. */
+#define PATIENT "performance.lock_timeout=60s"
+
 struct filling {
     memstore *store;
     uint64_t next; /* number of the key to come */
@@ -59,7 +62,7 @@ static double load_of(memstore *store)
 
 static void fill_with_smaller_and_smaller(void (*set)(struct filling *, uint64_t, size_t))
 {
-    struct filling filling = {.store = test_open(SMALLER, "shards=1", NULL)};
+    struct filling filling = {.store = test_open(SMALLER, "shards=1", PATIENT, NULL)};
 
     set(&filling, ENTRIES(80000), 200);
     for (size_t size = 180; size >= 60; size -= 20) {
@@ -83,7 +86,7 @@ Test(index_load, batches_leave_slots_free_as_single_writes_do, .timeout = 120)
 /* What is evicted for a larger table is no more than it takes, table and all. */
 Test(index_load, a_batch_that_needs_a_larger_table_makes_room_for_it_at_once, .timeout = 120)
 {
-    struct filling filling = {.store = test_open(LARGER, "shards=1", NULL)};
+    struct filling filling = {.store = test_open(LARGER, "shards=1", PATIENT, NULL)};
 
     set_together(&filling, ENTRIES(300000), 200);
     for (size_t size = 180; size >= 120; size -= 20) {
