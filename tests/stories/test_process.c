@@ -683,7 +683,7 @@ Test(process, closing_sleeps_while_a_call_takes_long)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     const double used =
         (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
-    cr_assert_lt(used, 0.05, "%g s", used);
+    cr_assert_lt(used, 0.15, "%g s", used);
     pthread_join(saver, NULL);
     memstore_destroy(store);
     test_folder_remove();

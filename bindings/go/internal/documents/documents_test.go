@@ -22,6 +22,7 @@ const root = "../../../../"
 // imports are those that a fragment takes for granted, by the name before the dot.
 var imports = map[string]string{
 	"context":            `"context"`,
+	"fmt":                `"fmt"`,
 	"time":               `"time"`,
 	"prometheus":         `"github.com/prometheus/client_golang/prometheus"`,
 	"memstore":           `memstore "github.com/weisyn/memstore/bindings/go"`,
