@@ -251,6 +251,17 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     return reserved;
 }
 
+/* To a segment that it fits. Slot lock held. */
+MS_ALWAYS_INLINE void append_to(struct ms_arena *arena, struct ms_segment *segment,
+                                const struct ms_placement *placement,
+                                const struct addition *addition, struct ms_reserved *out)
+{
+    const bool is_long = is_long_in(addition, segment);
+
+    claim(arena, segment, is_long ? addition->long_size : addition->size, out);
+    write_entry(arena, placement, addition->shape, is_long, out);
+}
+
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -261,11 +272,8 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     const struct addition addition = addition_of(arena, shape);
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
-    if (ms_likely(segment != NULL)) {
-        const bool is_long = is_long_in(&addition, segment);
-        claim(arena, segment, is_long ? addition.long_size : addition.size, out);
-        write_entry(arena, placement, shape, is_long, out);
-    }
+    if (ms_likely(segment != NULL))
+        append_to(arena, segment, placement, &addition, out);
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
 }
@@ -276,9 +284,7 @@ static bool append_if_fits(struct ms_arena *arena, struct ms_segment *segment,
 {
     if (segment == NULL || !fits(arena, segment, addition))
         return false;
-    const bool is_long = is_long_in(addition, segment);
-    claim(arena, segment, is_long ? addition->long_size : addition->size, out);
-    write_entry(arena, placement, addition->shape, is_long, out);
+    append_to(arena, segment, placement, addition, out);
     return true;
 }
 

@@ -308,7 +308,7 @@ void ms_arena_seal_open(struct ms_arena *arena);
  * filled up. False when none was. */
 bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left);
 /* Seal this one if it is open. */
-void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment);
+void ms_arena_seal(struct ms_arena *arena, struct ms_segment *segment);
 /* Return when everybody who was appending to an open segment has done so: what is appended from
  * now on is ordered after what the caller did before. */
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);

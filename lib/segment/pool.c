@@ -276,21 +276,58 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     return retired;
 }
 
-void ms_arena_seal_open(struct ms_arena *arena)
+/* ---- Sealing what is open ---- */
+
+/* Whether an open segment is to be sealed. Slot lock held. */
+typedef bool (*choose_fn)(struct ms_segment *segment, void *context);
+
+static void seal_if(struct ms_arena *arena, struct ms_segment **segment, choose_fn choose,
+                    void *context)
+{
+    if (*segment == NULL || !choose(*segment, context))
+        return;
+    ms_pool_seal(arena, *segment);
+    *segment = NULL;
+}
+
+static void seal_those(struct ms_arena *arena, choose_fn choose, void *context)
 {
     for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         struct ms_open_slot *slot = &arena->open[i];
 
         ms_mutex_lock(&slot->lock);
-        if (slot->spare != NULL)
-            ms_pool_seal(arena, slot->spare);
-        if (slot->segment != NULL)
-            ms_pool_seal(arena, slot->segment);
-        slot->spare = NULL;
-        slot->segment = NULL;
+        seal_if(arena, &slot->spare, choose, context);
+        seal_if(arena, &slot->segment, choose, context);
         ms_mutex_unlock(&slot->lock);
     }
 }
+
+static bool is_any(struct ms_segment *segment, void *unused)
+{
+    (void)segment;
+    (void)unused;
+    return true;
+}
+
+void ms_arena_seal_open(struct ms_arena *arena)
+{
+    seal_those(arena, is_any, NULL);
+}
+
+static bool is_this(struct ms_segment *segment, void *wanted)
+{
+    return segment == wanted;
+}
+
+void ms_arena_seal(struct ms_arena *arena, struct ms_segment *segment)
+{
+    seal_those(arena, is_this, segment);
+}
+
+struct look {
+    uint32_t worn_from;
+    bool at_once, sealed, left;
+};
 
 /* Whether nothing in an open segment lives, or so much is dead as makes up for what is unused. Slot lock held. */
 static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
@@ -299,26 +336,20 @@ static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
            (ms_pool_is_empty(segment) || ms_segment_dead_bytes(segment) >= worn_from);
 }
 
-struct look {
-    uint32_t worn_from;
-    bool at_once, sealed, left;
-};
-
-/* NULL when it was sealed. */
-static struct ms_segment *look_at(struct ms_arena *arena, struct ms_segment *segment,
-                                  struct look *look)
+static bool is_done_with(struct ms_segment *segment, void *context)
 {
-    if (segment == NULL || !is_spent(segment, look->worn_from))
-        return segment;
+    struct look *look = context;
+
+    if (!is_spent(segment, look->worn_from))
+        return false;
     const uint32_t claimed = ms_load_relaxed(&segment->claimed);
     if (!look->at_once && segment->seen != claimed) {
         segment->seen = claimed;
         look->left = true;
-        return segment;
+        return false;
     }
-    ms_pool_seal(arena, segment);
     look->sealed = true;
-    return NULL;
+    return true;
 }
 
 bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left)
@@ -327,34 +358,9 @@ bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_onc
 
     /* First, so that what dies meanwhile tells. */
     ms_store_relaxed(&arena->may_be_spent, false);
-    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
-        struct ms_open_slot *slot = &arena->open[i];
-
-        ms_mutex_lock(&slot->lock);
-        slot->spare = look_at(arena, slot->spare, &look);
-        slot->segment = look_at(arena, slot->segment, &look);
-        ms_mutex_unlock(&slot->lock);
-    }
+    seal_those(arena, is_done_with, &look);
     *left = look.left;
     return look.sealed;
-}
-
-void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment)
-{
-    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
-        struct ms_open_slot *slot = &arena->open[i];
-
-        ms_mutex_lock(&slot->lock);
-        if (slot->spare == segment) {
-            ms_pool_seal(arena, slot->spare);
-            slot->spare = NULL;
-        }
-        if (slot->segment == segment) {
-            ms_pool_seal(arena, slot->segment);
-            slot->segment = NULL;
-        }
-        ms_mutex_unlock(&slot->lock);
-    }
 }
 
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,

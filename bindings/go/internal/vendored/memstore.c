@@ -3994,7 +3994,7 @@ void ms_arena_wipe(struct ms_arena *arena);
 bool ms_arena_retire(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_seal_open(struct ms_arena *arena);
 bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left);
-void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment);
+void ms_arena_seal(struct ms_arena *arena, struct ms_segment *segment);
 void ms_arena_await_appends(struct ms_arena *arena, const struct ms_segment *segment);
 void ms_arena_let_writers_in(struct ms_arena *arena);
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
@@ -4240,6 +4240,14 @@ static bool reserve_solo(struct ms_arena *arena, const struct ms_placement *plac
     ms_mutex_unlock(&slot->lock);
     return reserved;
 }
+MS_ALWAYS_INLINE void append_to(struct ms_arena *arena, struct ms_segment *segment,
+                                const struct ms_placement *placement,
+                                const struct addition *addition, struct ms_reserved *out)
+{
+    const bool is_long = is_long_in(addition, segment);
+    segment_append_claim(arena, segment, is_long ? addition->long_size : addition->size, out);
+    segment_append_write_entry(arena, placement, addition->shape, is_long, out);
+}
 bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placement,
                       const struct ms_entry_shape *shape, struct ms_reserved *out)
 {
@@ -4248,11 +4256,8 @@ bool ms_arena_reserve(struct ms_arena *arena, const struct ms_placement *placeme
     const struct addition addition = addition_of(arena, shape);
     struct ms_open_slot *slot = lock_open_slot(arena, placement);
     struct ms_segment *segment = segment_with_room(arena, slot, placement, &addition);
-    if (ms_likely(segment != NULL)) {
-        const bool is_long = is_long_in(&addition, segment);
-        segment_append_claim(arena, segment, is_long ? addition.long_size : addition.size, out);
-        segment_append_write_entry(arena, placement, shape, is_long, out);
-    }
+    if (ms_likely(segment != NULL))
+        append_to(arena, segment, placement, &addition, out);
     ms_mutex_unlock(&slot->lock);
     return segment != NULL;
 }
@@ -4262,9 +4267,7 @@ static bool append_if_fits(struct ms_arena *arena, struct ms_segment *segment,
 {
     if (segment == NULL || !segment_append_fits(arena, segment, addition))
         return false;
-    const bool is_long = is_long_in(addition, segment);
-    segment_append_claim(arena, segment, is_long ? addition->long_size : addition->size, out);
-    segment_append_write_entry(arena, placement, addition->shape, is_long, out);
+    append_to(arena, segment, placement, addition, out);
     return true;
 }
 bool ms_arena_reserve_rest(struct ms_arena *arena, const struct ms_placement *placement,
@@ -5703,73 +5706,73 @@ bool ms_arena_abandon(struct ms_arena *arena, const struct ms_reserved *reserved
     ms_mutex_unlock(&arena->pool_lock);
     return retired;
 }
-void ms_arena_seal_open(struct ms_arena *arena)
+typedef bool (*choose_fn)(struct ms_segment *segment, void *context);
+static void seal_if(struct ms_arena *arena, struct ms_segment **segment, choose_fn choose,
+                    void *context)
+{
+    if (*segment == NULL || !choose(*segment, context))
+        return;
+    ms_pool_seal(arena, *segment);
+    *segment = NULL;
+}
+static void seal_those(struct ms_arena *arena, choose_fn choose, void *context)
 {
     for (size_t i = 0; i < ms_pool_slots(arena); i++) {
         struct ms_open_slot *slot = &arena->open[i];
         ms_mutex_lock(&slot->lock);
-        if (slot->spare != NULL)
-            ms_pool_seal(arena, slot->spare);
-        if (slot->segment != NULL)
-            ms_pool_seal(arena, slot->segment);
-        slot->spare = NULL;
-        slot->segment = NULL;
+        seal_if(arena, &slot->spare, choose, context);
+        seal_if(arena, &slot->segment, choose, context);
         ms_mutex_unlock(&slot->lock);
     }
 }
-static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
+static bool is_any(struct ms_segment *segment, void *unused)
 {
-    return ms_load_relaxed(&segment->claimed) != 0 && ms_segment_pending(segment) == 0 &&
-           (ms_pool_is_empty(segment) || ms_segment_dead_bytes(segment) >= worn_from);
+    (void)segment;
+    (void)unused;
+    return true;
+}
+void ms_arena_seal_open(struct ms_arena *arena)
+{
+    seal_those(arena, is_any, NULL);
+}
+static bool is_this(struct ms_segment *segment, void *wanted)
+{
+    return segment == wanted;
+}
+void ms_arena_seal(struct ms_arena *arena, struct ms_segment *segment)
+{
+    seal_those(arena, is_this, segment);
 }
 struct segment_pool_look {
     uint32_t worn_from;
     bool at_once, sealed, left;
 };
-static struct ms_segment *segment_pool_look_at(struct ms_arena *arena, struct ms_segment *segment,
-                                  struct segment_pool_look *segment_pool_look)
+static bool is_spent(struct ms_segment *segment, uint32_t worn_from)
 {
-    if (segment == NULL || !is_spent(segment, segment_pool_look->worn_from))
-        return segment;
+    return ms_load_relaxed(&segment->claimed) != 0 && ms_segment_pending(segment) == 0 &&
+           (ms_pool_is_empty(segment) || ms_segment_dead_bytes(segment) >= worn_from);
+}
+static bool is_done_with(struct ms_segment *segment, void *context)
+{
+    struct segment_pool_look *segment_pool_look = context;
+    if (!is_spent(segment, segment_pool_look->worn_from))
+        return false;
     const uint32_t claimed = ms_load_relaxed(&segment->claimed);
     if (!segment_pool_look->at_once && segment->seen != claimed) {
         segment->seen = claimed;
         segment_pool_look->left = true;
-        return segment;
+        return false;
     }
-    ms_pool_seal(arena, segment);
     segment_pool_look->sealed = true;
-    return NULL;
+    return true;
 }
 bool ms_arena_seal_spent(struct ms_arena *arena, uint32_t worn_from, bool at_once, bool *left)
 {
     struct segment_pool_look segment_pool_look = {.worn_from = worn_from, .at_once = at_once};
     ms_store_relaxed(&arena->may_be_spent, false);
-    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
-        struct ms_open_slot *slot = &arena->open[i];
-        ms_mutex_lock(&slot->lock);
-        slot->spare = segment_pool_look_at(arena, slot->spare, &segment_pool_look);
-        slot->segment = segment_pool_look_at(arena, slot->segment, &segment_pool_look);
-        ms_mutex_unlock(&slot->lock);
-    }
+    seal_those(arena, is_done_with, &segment_pool_look);
     *left = segment_pool_look.left;
     return segment_pool_look.sealed;
-}
-void ms_arena_seal(struct ms_arena *arena, const struct ms_segment *segment)
-{
-    for (size_t i = 0; i < ms_pool_slots(arena); i++) {
-        struct ms_open_slot *slot = &arena->open[i];
-        ms_mutex_lock(&slot->lock);
-        if (slot->spare == segment) {
-            ms_pool_seal(arena, slot->spare);
-            slot->spare = NULL;
-        }
-        if (slot->segment == segment) {
-            ms_pool_seal(arena, slot->segment);
-            slot->segment = NULL;
-        }
-        ms_mutex_unlock(&slot->lock);
-    }
 }
 void ms_arena_requeue(struct ms_arena *arena, struct ms_segment *segment, enum ms_list list,
                       uint64_t rank)
@@ -27595,7 +27598,7 @@ struct store_track_advise_walk {
     int64_t now;
     int64_t *expiries;
 };
-static bool store_track_advise_look_at(void *context, uint32_t place)
+static bool look_at(void *context, uint32_t place)
 {
     struct store_track_advise_walk *store_track_advise_walk = context;
     memstore *store = store_track_advise_walk->store;
@@ -27652,7 +27655,7 @@ static int walk_entries(memstore *store, struct ms_findings_entries *out)
     for (uint32_t shard = 0; shard < store->index.shard_count && out->walked < WALKED_MOST;
          shard++) {
         ms_rcu_read_lock();
-        ms_index_scan(&store->index, shard, 0, UINT32_MAX, store_track_advise_look_at, &store_track_advise_walk);
+        ms_index_scan(&store->index, shard, 0, UINT32_MAX, look_at, &store_track_advise_walk);
         ms_rcu_read_unlock();
     }
     find_burst(&store_track_advise_walk);
