@@ -237,10 +237,13 @@ func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.D
 	go func() {
 		defer cancel()
 		tries := &attempts{store: s, ctx: loadCtx, flight: call.flight, keys: 1}
-		value, err := attempt(tries, func() ([]byte, error) { return load(loadCtx, key) })
-		for again := !call.refreshes; again && err != nil; {
-			if again, err = tries.again(err); again {
-				value, err = attempt(tries, func() ([]byte, error) { return load(loadCtx, key) })
+		var value []byte
+		var err error
+		for again := true; again; {
+			value, err = attempt(tries, func() ([]byte, error) { return load(loadCtx, key) })
+			again = false
+			if !call.refreshes {
+				again, err = tries.again(err)
 			}
 		}
 		s.settle(key, call, ttl, value, err)
