@@ -7,8 +7,8 @@
 /* Buckets that are moved with an entry that is added: about 70 entries, each a cache miss. A table that
  * is to grow has one free slot a bucket left, of which an eighth is taken meanwhile. */
 #define STEP 8
-/* The same each time that somebody locks a shard to make its table smaller. */
-#define SHRINK_STEP 32
+/* The same each time that somebody locks a shard for nothing else. */
+#define IN_A_LOCK 32
 /* Larger tables than those keep one of so many slots free as long as memory can be had for growth: at 15 of 16
  * a search goes through some 8 buckets, at the last slot through half of a table's. */
 #define KEPT_FREE_DIVISOR 16
@@ -129,8 +129,13 @@ static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t w
     return old;
 }
 
+/* There is one already, or this is one. */
 static void set_next(struct ms_index *index, uint32_t shard, uint64_t word)
 {
+    if (word != 0)
+        ms_add_relaxed(&index->replacing, 1);
+    else
+        ms_sub_relaxed(&index->replacing, 1);
     index->shards[shard].next = word;
     index->shards[shard].moved = 0;
 }
@@ -236,6 +241,14 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
     return MS_INDEX_GROWN;
 }
 
+bool ms_index_go_on(struct ms_index *index, uint32_t shard)
+{
+    if (next_of(index, shard) == 0)
+        return false;
+    move(index, shard, IN_A_LOCK);
+    return true;
+}
+
 static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t buckets = ms_table_buckets(table_of(index, shard));
@@ -288,7 +301,7 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, boo
     if (next_of(index, shard) == 0 &&
         !begin(index, shard, buckets_needed(index, shard, least), to_the_last))
         return false;
-    move(index, shard, SHRINK_STEP);
+    move(index, shard, IN_A_LOCK);
     return true;
 }
 

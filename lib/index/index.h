@@ -81,6 +81,7 @@ struct ms_index {
     atomic_uint_least64_t table_bytes; /* those that are being filled included */
     uint32_t
         announced; /* entries of each shard that there are to be; the owner's, constant while in use */
+    atomic_uint_least32_t replacing; /* shards whose tables are being replaced. Any thread */
     /* Some table may be oversized, even for those: it was when an entry was removed. Any thread */
     atomic_bool may_be_oversized;
 };
@@ -180,6 +181,9 @@ bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t m
  * a larger table soon, which may be a step nearer. Slots found before may be of the old table.
  * MS_INDEX_NO_ROOM when there is no memory for a larger table; the shard is as before. */
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
+/* Take some steps towards the table that is to take the place of the shard's. False when there
+ * is none. */
+bool ms_index_go_on(struct ms_index *index, uint32_t shard);
 /* What a table for `more` entries beyond those in the shard takes. */
 uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
 

@@ -158,6 +158,31 @@ Test(index_load, a_store_without_eviction_uses_every_slot, .timeout = 120)
     memstore_destroy(store);
 }
 
+static uint64_t entries_that_fit(unsigned kilobytes)
+{
+    char limit[64];
+    uint64_t key = 0;
+
+    snprintf(limit, sizeof limit, "performance.memory_limit=%ukB", kilobytes);
+    memstore *store = test_open(limit, "eviction=none", "shards=1", NULL);
+    while (memstore_set(store, &key, sizeof key, "", 0, 0) == MEMSTORE_OK)
+        key++;
+    memstore_destroy(store);
+    return key;
+}
+
+/* A table and the one that is to take its place are there both, for as long as entries are added. */
+Test(index_load, without_eviction_no_write_is_refused_for_a_table_that_is_being_replaced,
+     .timeout = 120)
+{
+    for (unsigned kilobytes = 1500; kilobytes <= 5000; kilobytes += 100) {
+        const uint64_t entries = entries_that_fit(kilobytes);
+
+        cr_expect_geq(entries, kilobytes * UINT64_C(100), "%u kB hold %" PRIu64 " entries",
+                      kilobytes, entries);
+    }
+}
+
 /* ---- Tables of what is gone ---- */
 
 #define EMPTIED_LIMIT "performance.memory_limit=4MiB"

@@ -40,6 +40,33 @@ void ms_tables_init(struct ms_tables *tables)
     ms_store_relaxed(&tables->look_at, MS_NEVER);
 }
 
+static bool finish(memstore *store, uint32_t shard, int64_t until_us)
+{
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    bool stepped = false, goes_on = true;
+
+    while (goes_on && ms_mutex_lock_until(lock, ms_clock_real_us() + SHARD_PATIENCE_US)) {
+        goes_on = ms_index_go_on(&store->index, shard);
+        ms_mutex_unlock(lock);
+        stepped = stepped || goes_on;
+        goes_on = goes_on && ms_clock_real_us() < until_us;
+    }
+    return stepped;
+}
+
+bool ms_tables_finish_locked(memstore *store)
+{
+    const int64_t until_us = ms_clock_real_us() + STEP_US;
+    bool stepped = false;
+
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        if (ms_load_relaxed(&store->index.replacing) == 0 || ms_clock_real_us() >= until_us)
+            break;
+        stepped = finish(store, shard, until_us) || stepped;
+    }
+    return stepped;
+}
+
 static bool is_oversized(const memstore *store, uint32_t shard, keep_fn keep)
 {
     return ms_index_is_oversized(&store->index, shard, keep(store, shard));

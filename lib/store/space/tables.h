@@ -6,6 +6,8 @@
  * - else by upkeep, those that were more than twice as large as need be throughout a minute: a store that is
  *   emptied and filled again and again keeps what it needs when it is full.
  *
+ * A shard has both tables while one is replaced. Where nothing else gives memory back that is brought to its end.
+ *
  * What max_entries_in_window has sized at open keeps that size, unless the limit is lowered. The reclaim lock is
  * held in all functions. */
 #ifndef MS_STORE_SPACE_TABLES_H
@@ -25,6 +27,9 @@ struct ms_tables {
 };
 
 void ms_tables_init(struct ms_tables *tables);
+/* Go on, for a fraction of a millisecond, with tables that are being replaced, until when both count. False when
+ * there was none, or who holds their shards keeps them. */
+bool ms_tables_finish_locked(struct memstore *store);
 /* Make some of those smaller that are too large now, for a fraction of a millisecond. False when nothing was
  * to be won. */
 bool ms_tables_shrink_locked(struct memstore *store);

@@ -95,6 +95,21 @@ Test(steps, readers_find_every_entry_at_each_of_them)
         cr_assert_neq(shelf_find(shelf, shelf_hash_of(key), key), 0);
 }
 
+Test(steps, are_taken_by_whom_no_entry_is_added_by_too)
+{
+    const uint64_t keys = insert_until_moving();
+    const uint32_t buckets = shelf_buckets(shelf, 0);
+    uint32_t steps = 0;
+
+    while (ms_index_go_on(&shelf->index, 0))
+        steps++;
+    cr_assert(!shelf_is_moving(shelf, 0));
+    cr_assert_gt(shelf_buckets(shelf, 0), buckets);
+    cr_assert_gt(steps, buckets / 64, "one step moved much");
+    for (uint64_t key = 0; key < keys; key++)
+        cr_assert_neq(shelf_find(shelf, shelf_hash_of(key), key), 0);
+}
+
 Test(steps, what_changes_meanwhile_is_changed_when_they_are_over)
 {
     for (int moved = 0; moved < 2; moved++) {

@@ -2793,6 +2793,7 @@ struct ms_index {
     atomic_uint_least64_t table_bytes;
     uint32_t
         announced;
+    atomic_uint_least32_t replacing;
     atomic_bool may_be_oversized;
 };
 size_t ms_index_overhead(uint32_t shards);
@@ -2853,6 +2854,7 @@ enum ms_index_growth { MS_INDEX_AS_IT_WAS, MS_INDEX_GROWN, MS_INDEX_NO_ROOM };
 bool ms_index_has_room(const struct ms_index *index, uint32_t shard, uint32_t more);
 bool ms_index_has_slots(const struct ms_index *index, uint32_t shard, uint32_t more);
 enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint32_t more);
+bool ms_index_go_on(struct ms_index *index, uint32_t shard);
 uint64_t ms_index_bytes_to_grow(const struct ms_index *index, uint32_t shard, uint32_t more);
 enum ms_index_wish {
     MS_INDEX_ROOMY,
@@ -2886,7 +2888,7 @@ static inline void ms_index_set(struct ms_index *index, uint64_t hash,
 #endif
 #define AT_ONCE 64
 #define index_growth_STEP 8
-#define SHRINK_STEP 32
+#define IN_A_LOCK 32
 #define KEPT_FREE_DIVISOR 16
 static uint64_t index_growth_buckets_for(const struct ms_index *index, uint64_t entries, uint64_t least)
 {
@@ -2975,6 +2977,10 @@ static uint64_t publish_table(struct ms_index *index, uint32_t shard, uint64_t w
 }
 static void set_next(struct ms_index *index, uint32_t shard, uint64_t word)
 {
+    if (word != 0)
+        ms_add_relaxed(&index->replacing, 1);
+    else
+        ms_sub_relaxed(&index->replacing, 1);
     index->shards[shard].next = word;
     index->shards[shard].moved = 0;
 }
@@ -3052,6 +3058,13 @@ enum ms_index_growth ms_index_grow(struct ms_index *index, uint32_t shard, uint3
     index_growth_move(index, shard, step_for(index, shard, more));
     return MS_INDEX_GROWN;
 }
+bool ms_index_go_on(struct ms_index *index, uint32_t shard)
+{
+    if (index_growth_next_of(index, shard) == 0)
+        return false;
+    index_growth_move(index, shard, IN_A_LOCK);
+    return true;
+}
 static bool keeps_free_slots(const struct ms_index *index, uint32_t shard, uint32_t more)
 {
     const uint64_t buckets = ms_table_buckets(table_of(index, shard));
@@ -3094,7 +3107,7 @@ bool ms_index_shrink(struct ms_index *index, uint32_t shard, uint64_t least, boo
     if (index_growth_next_of(index, shard) == 0 &&
         !index_growth_begin(index, shard, buckets_needed(index, shard, least), to_the_last))
         return false;
-    index_growth_move(index, shard, SHRINK_STEP);
+    index_growth_move(index, shard, IN_A_LOCK);
     return true;
 }
 void ms_index_begin_peaks(struct ms_index *index)
@@ -16881,6 +16894,7 @@ struct ms_tables {
     atomic_int_least64_t look_at;
 };
 void ms_tables_init(struct ms_tables *tables);
+bool ms_tables_finish_locked(struct memstore *store);
 bool ms_tables_shrink_locked(struct memstore *store);
 bool ms_tables_tend_locked(struct memstore *store, bool all);
 bool ms_tables_shrink_to_least_locked(struct memstore *store, int64_t until_us);
@@ -26724,7 +26738,7 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-        ms_harvest_ripe_locked(store, deadline_us))
+        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store))
         return true;
     return evicts && store_space_room_seal_spent(store, store->arena.worn_from);
 }
@@ -27420,6 +27434,29 @@ void ms_tables_init(struct ms_tables *tables)
 {
     *tables = (struct ms_tables){0};
     ms_store_relaxed(&tables->look_at, MS_NEVER);
+}
+static bool finish(memstore *store, uint32_t shard, int64_t until_us)
+{
+    ms_mutex *lock = &store->index.shards[shard].lock;
+    bool stepped = false, goes_on = true;
+    while (goes_on && ms_mutex_lock_until(lock, ms_clock_real_us() + store_space_tables_SHARD_PATIENCE_US)) {
+        goes_on = ms_index_go_on(&store->index, shard);
+        ms_mutex_unlock(lock);
+        stepped = stepped || goes_on;
+        goes_on = goes_on && ms_clock_real_us() < until_us;
+    }
+    return stepped;
+}
+bool ms_tables_finish_locked(memstore *store)
+{
+    const int64_t until_us = ms_clock_real_us() + store_space_tables_STEP_US;
+    bool stepped = false;
+    for (uint32_t shard = 0; shard < store->index.shard_count; shard++) {
+        if (ms_load_relaxed(&store->index.replacing) == 0 || ms_clock_real_us() >= until_us)
+            break;
+        stepped = finish(store, shard, until_us) || stepped;
+    }
+    return stepped;
 }
 static bool store_space_tables_is_oversized(const memstore *store, uint32_t shard, keep_fn keep)
 {
