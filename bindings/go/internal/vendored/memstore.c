@@ -7662,6 +7662,7 @@ const struct ms_policy ms_policy_lru = {
 /* lib/eviction/s3fifo.c */
 #define eviction_s3fifo_SMALL_SHARE 0.1
 #define eviction_s3fifo_PROMOTION_COUNT 2
+#define GHOST_PERCENT 120
 static enum ms_queue eviction_s3fifo_queue_for(struct ms_eviction *eviction, struct ms_subject *entry,
                                const struct ms_segment *old)
 {
@@ -7697,7 +7698,7 @@ const struct ms_policy ms_policy_s3fifo = {
     .victim = eviction_s3fifo_victim,
     .judge = eviction_s3fifo_judge,
     .drop = eviction_s3fifo_drop,
-    .ghost_percent = 100,
+    .ghost_percent = GHOST_PERCENT,
 };
 
 /* lib/log/log.c */
