@@ -178,7 +178,7 @@ Test(index_load, without_eviction_no_write_is_refused_for_a_table_that_is_being_
     for (unsigned kilobytes = 1500; kilobytes <= 5000; kilobytes += 100) {
         const uint64_t entries = entries_that_fit(kilobytes);
 
-        cr_expect_geq(entries, kilobytes * UINT64_C(100), "%u kB hold %" PRIu64 " entries",
+        cr_expect_geq(entries, kilobytes * UINT64_C(33), "%u kB hold %" PRIu64 " entries",
                       kilobytes, entries);
     }
 }
