@@ -196,10 +196,20 @@ func TestPassesOverKeysEndWithTheContext(t *testing.T) {
 			return scan.Err()
 		},
 	} {
-		brief, cancel := context.WithTimeout(ctx, time.Millisecond)
-		if err := pass(brief); !errors.Is(err, context.DeadlineExceeded) {
+		// On a busy machine a pass may be over before the runtime has told of the end.
+		err := passBriefly(pass)
+		for attempt := 1; err == nil && attempt < 50; attempt++ {
+			err = passBriefly(pass)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}
-		cancel()
 	}
+}
+
+// passBriefly makes a pass that has a millisecond.
+func passBriefly(pass func(context.Context) error) error {
+	brief, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	return pass(brief)
 }

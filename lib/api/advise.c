@@ -3,7 +3,7 @@
 #include "api/arguments.h"
 #include "api/write_out.h"
 #include "platform/mem.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/store.h"
 #include "store/track/advise.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/watch/notify.h"
 #include "util/abi.h"
 

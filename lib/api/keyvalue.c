@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/read/read.h"
 #include "store/read/view.h"
 #include "store/watch/measuring.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/lifetime.h"
-#include "store/space/room.h"
+#include "store/calls.h"
+#include "store/space/compact.h"
 #include "store/upkeep.h"
 #include "store/watch/report.h"
 #include "store/write/clear.h"

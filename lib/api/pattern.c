@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/load/load.h"
 #include "store/scan.h"
 #include "store/write/writing.h"

@@ -2,7 +2,7 @@
 #include "api/arguments.h"
 #include "api/tell.h"
 #include "config/config.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/reconfigure.h"
 #include "store/space/resize.h"
 

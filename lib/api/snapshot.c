@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/loading.h"
 #include "snapshot/reader.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/snapshot/restore.h"
 #include "store/snapshot/save.h"
 #include "store/snapshot/warm.h"

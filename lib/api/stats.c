@@ -2,7 +2,7 @@
 #include "api/arguments.h"
 #include "api/write_out.h"
 #include "platform/mem.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/watch/metrics.h"
 #include "store/watch/report.h"
 #include "store/write/writing.h"

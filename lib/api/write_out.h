@@ -3,7 +3,7 @@
 #ifndef MS_API_WRITE_OUT_H
 #define MS_API_WRITE_OUT_H
 
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "util/text.h"
 
 #include <memstore/stats.h>

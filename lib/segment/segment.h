@@ -24,6 +24,7 @@
 #include "platform/compiler.h"
 #include "segment/entry.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum ms_segment_state {
@@ -98,6 +99,12 @@ struct ms_segment {
     atomic_uint least_ttl;
     uint32_t seen; /* `claimed` when it was last looked at for being spent; slot lock */
 } MS_ALIGNED(128);
+
+/* Whether it was emptied, and waits for a grace period. */
+static inline bool ms_segment_is_in_limbo(const struct ms_segment *segment)
+{
+    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+}
 
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 

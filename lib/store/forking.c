@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/forking.h"
 
-#include "store/lifetime.h"
-#include "store/load/call.h"
+#include "store/calls.h"
+#include "store/load/place.h"
 
 /* A store's locks of one rank; none for ranks that are not a store's. */
 static void each_lock(memstore *store, enum ms_rank rank, void (*fn)(ms_mutex *lock))

@@ -4,9 +4,10 @@
 #include "store/upkeep.h"
 
 #include "store/maintenance.h"
+#include "store/space/choose.h"
+#include "store/space/freeing.h"
 #include "store/space/harvest.h"
 #include "store/space/reclaim.h"
-#include "store/space/room.h"
 #include "store/store.h"
 #include "store/watch/report.h"
 
@@ -81,11 +82,11 @@ static bool compact_one(memstore *store)
     if (!is_gc_due(store))
         return false;
 
-    struct ms_segment *segment = ms_reclaim_emptiest(store, compacts_from(store));
+    struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
-    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+    return ms_segment_is_in_limbo(segment);
 }
 
 /* Whether more is to be emptied, so that enough is free before writers ask for it: what only waits for a
@@ -105,7 +106,7 @@ static bool lacks_room(memstore *store)
 
 static bool evict_ahead(memstore *store)
 {
-    return ms_room_empty_locked(store, ms_store_deadline(store));
+    return ms_freeing_empty_locked(store, ms_store_deadline(store));
 }
 
 /* Whether to go on before a grace period is let pass: one serves for several large entries, each of which is a

@@ -3,7 +3,9 @@
 #include "store/batch/commit.h"
 #include "store/batch/plan.h"
 #include "store/lookup.h"
+#include "store/space/freeing.h"
 #include "store/space/harvest.h"
+#include "store/space/reserve.h"
 #include "store/space/room.h"
 #include "store/write/retime.h"
 #include "store/write/write.h"
@@ -82,11 +84,11 @@ static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struc
 
     draft->placement.ttl_class =
         ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
-    const int status = ms_room_reserve(store, &draft->placement, &draft->shape, &step->reserved);
+    const int status = ms_reserve_room(store, &draft->placement, &draft->shape, &step->reserved);
     if (status != MEMSTORE_OK)
         return status;
     step->reserved_any = true;
-    commit->opened |= ms_room_was_opened_for(&step->reserved);
+    commit->opened |= ms_reserve_opened(&step->reserved);
     memcpy(step->reserved.key, key->data, key->size);
     if (draft->shape.value_size != 0)
         memcpy(step->reserved.key + key->size, draft->value, draft->shape.value_size);
@@ -131,7 +133,7 @@ static bool borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
 {
     memstore *store = commit->store;
 
-    if (!commit->borrows && !ms_room_lock(store, deadline))
+    if (!commit->borrows && !ms_freeing_lock(store, deadline))
         return false;
     commit->borrows = true;
     while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
@@ -197,7 +199,7 @@ static int reserve_chunks(struct ms_commit *commit, bool may_borrow, int64_t dea
 static void give_up_records(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
+        ms_reserve_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
     end_borrowing(commit);
 }
@@ -294,7 +296,7 @@ void ms_commit_abandon(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->steps[i].reserved_any)
-            ms_store_abandon(commit->store, &commit->steps[i].reserved);
+            ms_reserve_abandon(commit->store, &commit->steps[i].reserved);
     }
     ms_commit_land(commit);
 }
@@ -305,6 +307,6 @@ void ms_commit_land(struct ms_commit *commit)
         commit->steps[i].reserved_any = false;
     give_up_records(commit);
     if (commit->opened)
-        ms_room_prepare(commit->store);
+        ms_reserve_prepare(commit->store);
     commit->opened = false;
 }

@@ -3,8 +3,9 @@
 #include "store/load/load.h"
 
 #include "platform/mem.h"
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/load/call.h"
+#include "store/load/place.h"
 #include "store/lookup.h"
 #include "store/read/read.h"
 #include "store/read/view.h"

@@ -5,6 +5,7 @@
 #include "store/load/many.h"
 
 #include "store/load/call.h"
+#include "store/load/place.h"
 #include "store/load/load.h"
 #include "store/read/many.h"
 #include "store/read/view.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading what is there and old anew: one caller does, the others are given what there is. */
 #include "store/load/call.h"
+#include "store/load/place.h"
 #include "store/load/load.h"
 #include "store/read/view.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/read/admission.h"
 
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/maintenance.h"
 #include "store/read/many.h"
 #include "store/read/read.h"

@@ -10,7 +10,7 @@
 #include "store/heat.h"
 #include "store/lookup.h"
 #include "store/snapshot/progress.h"
-#include "store/space/room.h"
+#include "store/space/freeing.h"
 #include "store/track/follow.h"
 #include "store/upkeep.h"
 #include "store/watch/notify.h"
@@ -312,7 +312,7 @@ static int restore(struct restoring *restoring)
     if (status != MEMSTORE_OK)
         return status;
     ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
-    ms_room_free_emptied(restoring->store);
+    ms_freeing_emptied(restoring->store);
     restoring->unix_now = ms_clock_unix_ms();
     restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
     /* A clock that was set back gives no entry a longer life. */

@@ -8,17 +8,15 @@
 #include "store/space/reclaim.h"
 
 #include "store/lookup.h"
-#include "store/write/write.h"
-
-#include "expiry/ttl_class.h"
-#include "segment/pins.h"
+#include "store/space/move.h"
+#include "store/space/walk.h"
 #include "store/watch/notify.h"
 #include "store/watch/store_log.h"
-#include "store/write/slide.h"
+#include "store/write/write.h"
+
+#include "segment/pins.h"
 
 #define GROUP 16
-/* Entries lie in a row, but the processor reads ahead to the end of a page only. */
-#define READ_AHEAD_BYTES 2048
 /* A shard that somebody holds longer than this is passed over; its entries stay where they are.
  * Waited for once in a pass, not for each entry. */
 #define SHARD_PATIENCE_US 5000
@@ -31,35 +29,6 @@
 #define MOVES_FOR_FREED 8
 #define OWED_SEGMENTS 2
 #define OWED_BYTES (UINT64_C(128) << 10)
-
-/* ---- Walking ---- */
-
-struct walk {
-    const memstore *store;
-    struct ms_segment *segment;
-    uint32_t offset;
-    uint32_t end;
-};
-
-static struct walk walk_start(const memstore *store, struct ms_segment *segment)
-{
-    /* ORDER: acquire, pairs with the release in write_entry(): every head below is whole. */
-    return (struct walk){store, segment, 0, ms_load_acquire(&segment->used)};
-}
-
-static bool walk_next(struct walk *walk, struct ms_found *out)
-{
-    if (walk->offset >= walk->end)
-        return false;
-
-    out->segment = walk->segment;
-    out->entry = (struct ms_entry *)(walk->segment->base + walk->offset);
-    out->parts = ms_entry_parts(out->entry, walk->store->kept);
-    out->place = ms_arena_place_of(&walk->store->arena, out->entry);
-    walk->offset += ms_arena_padded(&walk->store->arena, out->parts.size);
-    ms_prefetch((const char *)out->entry + READ_AHEAD_BYTES);
-    return true;
-}
 
 /* ---- One entry, under its shard's lock ---- */
 
@@ -76,9 +45,8 @@ struct pass {
     /* Before the end of the segment: as many were removed as may be at once, or what is kept has to wait for
      * room. */
     bool stopped;
-    /* Of a compaction: there is no room for an entry of so many bytes; 0 = for any. */
-    uint64_t refused_size;
-    uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
+    struct ms_moves moves;
+    uint64_t removed_expired, expired_unread, evicted, evicted_unread, dropped_stale;
 };
 
 struct candidate {
@@ -142,158 +110,6 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
         note_earliest(pass, end);
 }
 
-static bool reserve_in(struct pass *pass, const struct ms_entry_shape *shape,
-                       struct ms_placement *placement, uint32_t ttl_class, struct ms_reserved *out)
-{
-    placement->ttl_class = ttl_class;
-    return ms_arena_reserve(&pass->store->arena, placement, shape, out);
-}
-
-/* Entries that were of one TTL class when they were written are of several by now, and there may be one segment
- * only to move them to: then a compaction takes that for all. The classes nearest to an entry's own come
- * first, and that of what never expires last. */
-static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
-                                 struct ms_placement *placement, struct ms_reserved *out)
-{
-    struct ms_arena *arena = &pass->store->arena;
-    const uint64_t size = ms_shape_size(shape, true, arena->kept);
-
-    if (pass->refused_size != 0 && size >= pass->refused_size)
-        return false;
-    const uint32_t own = placement->ttl_class;
-
-    if (reserve_in(pass, shape, placement, own, out))
-        return true;
-    for (uint32_t step = 1; step < arena->ttl_classes; step++) {
-        if (own + step < arena->ttl_classes && reserve_in(pass, shape, placement, own + step, out))
-            return true;
-        if (step < own && reserve_in(pass, shape, placement, own - step, out))
-            return true;
-    }
-    if (own != 0 && reserve_in(pass, shape, placement, 0, out))
-        return true;
-    pass->refused_size = size;
-    return false;
-}
-
-static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
-                         struct ms_placement *placement, struct ms_reserved *out)
-{
-    return pass->purpose == PURPOSE_COMPACT
-               ? reserve_in_any_class(pass, shape, placement, out)
-               : ms_arena_reserve(&pass->store->arena, placement, shape, out);
-}
-
-/* What an entry is when it has been moved, with its version or with one of its own. */
-static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found,
-                                           bool keeps_version)
-{
-    return (struct ms_entry_shape){
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = keeps_version ? ms_found_version(store, found) : 0,
-        .expiry = ms_found_expiry(found),
-        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
-        .ttl = ms_found_ttl(store, found),
-    };
-}
-
-/* Copy an entry. False when there is no room. */
-static bool copy_entry(struct pass *pass, const struct ms_found *found,
-                       const struct ms_verdict *verdict, bool keeps_version,
-                       struct ms_reserved *copy)
-{
-    memstore *store = pass->store;
-    const struct ms_entry_shape shape = shape_of_copy(store, found, keeps_version);
-    const int64_t expiry = shape.expiry;
-    struct ms_placement placement = {
-        .queue = verdict->queue,
-        .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
-        .access = verdict->access,
-        .rank = verdict->rank,
-        .privileged = true,
-    };
-
-    if (!reserve_copy(pass, &shape, &placement, copy))
-        return false;
-    memcpy(copy->key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, copy->segment, expiry,
-                         ms_due_moved_since(pass->segment, expiry, pass->now));
-    ms_arena_publish(copy);
-    pass->moved_bytes += copy->size;
-    ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    return true;
-}
-
-/* A version that nobody was told, or that its place tells, need not be kept. */
-static bool is_told(const memstore *store, const struct ms_found *found)
-{
-    return (ms_load_relaxed(&found->entry->mark) & MS_MARK_VERSIONED) != 0 ||
-           ms_found_version(store, found) != ms_found_instance(store, found);
-}
-
-/* From now on nobody is told an entry's version, but that of its copy. False when somebody was. VE-2 and
- * VE-3. */
-static bool withhold_version(memstore *store, const struct ms_found *found, ms_place copy)
-{
-    unsigned char mark = ms_load_relaxed(&found->entry->mark);
-
-    /* ORDER: release, and again below: who finds the entry dead finds this, and the copy. */
-    ms_store_release(&store->moving, (uint64_t)found->place << 32 | copy);
-    while ((mark & MS_MARK_VERSIONED) == 0) {
-        if (ms_cas_acq_rel(&found->entry->mark, &mark, (unsigned char)(mark | MS_MARK_DEAD)))
-            return true;
-    }
-    ms_store_release(&store->moving, 0);
-    return false;
-}
-
-static void drop_copy(memstore *store, const struct ms_reserved *copy)
-{
-    struct ms_found found;
-
-    ms_found_at(store, copy->place, &found);
-    ms_store_entry_died(store, &found);
-}
-
-/* Copy an entry so that nobody is told its version any more, unless the copy has it. False when there is no
- * room. */
-static bool copy_settled(struct pass *pass, const struct ms_found *found,
-                         const struct ms_verdict *verdict, struct ms_reserved *copy)
-{
-    memstore *store = pass->store;
-    const bool told = is_told(store, found);
-
-    if (!copy_entry(pass, found, verdict, told, copy))
-        return false;
-    if (told || ms_testing_has_fault(MS_FAULT_VERSION_LEFT_BEHIND) ||
-        withhold_version(store, found, copy->place))
-        return true;
-    /* It was told meanwhile. */
-    drop_copy(store, copy);
-    return copy_entry(pass, found, verdict, true, copy);
-}
-
-/* Copy an entry and let its slot refer to the copy. False when there is no room. */
-static bool move_entry(struct pass *pass, const struct candidate *candidate,
-                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
-{
-    memstore *store = pass->store;
-    const struct ms_found *found = &candidate->found;
-    const int64_t expiry = ms_found_expiry(found);
-    struct ms_reserved copy;
-
-    if (!copy_settled(pass, found, verdict, &copy))
-        return false;
-    ms_testing_reach(MS_POINT_VERSION_WITHHELD);
-    ms_index_set(&store->index, candidate->hash, slot, copy.place);
-    /* ORDER: release: who finds no move under way finds the slot changed. */
-    ms_store_release(&store->moving, 0);
-    ms_slide_carry(store, found, &copy, expiry);
-    ms_store_entry_died(store, found);
-    return true;
-}
-
 /* A victim's bytes pay for so many of them as may be moved, if the rest comes free. How much that was. */
 static uint64_t pay_for_moves(memstore *store, const struct ms_segment *victim)
 {
@@ -337,7 +153,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         return;
     }
     if (keep && may_move(store, entry.size)) {
-        if (move_entry(pass, candidate, slot, &verdict)) {
+        if (ms_move_entry(&pass->moves, &candidate->found, candidate->hash, slot, &verdict)) {
             store->moves_owed += entry.size;
             return;
         }
@@ -365,7 +181,7 @@ static void compact_entry(struct pass *pass, const struct candidate *candidate,
         .rank = pass->segment->rank,
     };
 
-    move_entry(pass, candidate, slot, &verdict);
+    ms_move_entry(&pass->moves, &candidate->found, candidate->hash, slot, &verdict);
 }
 
 static bool lock_shard(struct pass *pass, ms_mutex *lock)
@@ -434,12 +250,12 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
         note_earliest(pass, ms_found_expiry(found));
 }
 
-static size_t collect_group(struct pass *pass, struct walk *walk, struct candidate group[GROUP])
+static size_t collect_group(struct pass *pass, struct ms_walk *walk, struct candidate group[GROUP])
 {
     size_t count = 0;
     struct ms_found found;
 
-    while (count < GROUP && walk_next(walk, &found)) {
+    while (count < GROUP && ms_walk_next(walk, &found)) {
         if (is_candidate(pass, &found)) {
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
@@ -467,14 +283,14 @@ static void count_pass(const struct pass *pass)
         ms_count(counters, MS_COUNT_EVICTED_UNREAD, pass->evicted_unread);
     if (pass->evicted != 0)
         ms_count(counters, MS_COUNT_EVICTIONS, pass->evicted);
-    if (pass->moved_bytes != 0)
-        ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moved_bytes);
+    if (pass->moves.bytes != 0)
+        ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moves.bytes);
 }
 
 /* Walk the segment once. Stops after `most` removals for having expired, unless 0. */
 static void run_pass(struct pass *pass, uint32_t most)
 {
-    struct walk walk = walk_start(pass->store, pass->segment);
+    struct ms_walk walk = ms_walk_start(pass->store, pass->segment);
     struct candidate group[GROUP];
     size_t count;
 
@@ -502,8 +318,12 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     struct pass pass;
 
     do {
+        const int64_t now = ms_clock_exact_ms();
+        const struct ms_moves moves = {
+            .store = store, .from = segment, .now = now, .any_class = purpose == PURPOSE_COMPACT};
+
         pass = (struct pass){
-            .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
+            .store = store, .segment = segment, .purpose = purpose, .now = now, .moves = moves};
         run_pass(&pass, 0);
     } while (pass.passed_over && --passes != 0);
     *met_all = !pass.passed_over;
@@ -608,73 +428,4 @@ uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segmen
 
     run_pass(&pass, 0);
     return pass.removed_expired + pass.dropped_stale;
-}
-
-static void consider_stale(struct ms_segment *segment, void *context)
-{
-    struct ms_segment **stalest = context;
-
-    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
-        (*stalest == NULL ||
-         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
-        *stalest = segment;
-}
-
-struct ms_segment *ms_reclaim_stalest(memstore *store)
-{
-    struct ms_segment *stalest = NULL;
-
-    ms_arena_each(&store->arena, consider_stale, &stalest);
-    return stalest;
-}
-
-/* ---- Choosing what to compact ---- */
-
-bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment)
-{
-    struct ms_arena *arena = &store->arena;
-    struct walk walk = walk_start(store, segment);
-    struct ms_found found;
-    uint64_t bytes = 0;
-
-    while (walk_next(&walk, &found)) {
-        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
-            const struct ms_entry_shape shape =
-                shape_of_copy(store, &found, is_told(store, &found));
-            /* In what is opened later no expiry is farther off. */
-            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
-            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
-        }
-    }
-    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
-}
-
-struct emptiest {
-    const memstore *store;
-    struct ms_segment *segment;
-    uint32_t dead;
-};
-
-static void consider(struct ms_segment *segment, void *context)
-{
-    struct emptiest *best = context;
-
-    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
-        segment == best->store->half_evicted)
-        return;
-    /* Not what is left unused at the end: moving wins none of that. */
-    const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
-        *best = (struct emptiest){best->store, segment, dead};
-}
-
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
-{
-    struct emptiest best = {store, NULL, 0};
-
-    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
-        return NULL;
-    ms_arena_each(&store->arena, consider, &best);
-    return best.dead >= least ? best.segment : NULL;
 }

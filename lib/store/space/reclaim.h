@@ -13,8 +13,6 @@ struct ms_segment;
  * own, is kept by listing that anew. False when something could not be taken, or is kept and has to wait
  * until what is in limbo is free (`moves_wait`). */
 bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
-/* Whether what lives in the segment certainly fits what is free of the reserve. */
-bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment);
 /* Move every live entry to another segment. False when some were left because others held their
  * shards. */
 bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
@@ -24,9 +22,5 @@ uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, in
                                  uint32_t most, bool keeps);
 /* Drop what is kept in a segment beyond its expiry. Returns how many entries that were. */
 uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
-/* The segment in which that is kept of which the time is over first, or NULL. */
-struct ms_segment *ms_reclaim_stalest(memstore *store);
-/* The sealed segment with the most dead bytes, if it has at least so many. NULL when there is none. */
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
 
 #endif

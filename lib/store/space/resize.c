@@ -13,7 +13,7 @@
 #include "store/space/resize.h"
 
 #include "store/maintenance.h"
-#include "store/space/room.h"
+#include "store/space/freeing.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -141,7 +141,7 @@ static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t u
 
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 ||
         replace_tables(resize, until_us) ||
-        ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
+        ms_freeing_persist_locked(store, &store->steps_down, deadline_us)) {
         resize->sealed = false;
         return true;
     }
@@ -238,7 +238,7 @@ static bool step(struct resize *resize, int64_t deadline_us, bool *idle)
 
     /* What is remembered not to exist does not keep its share of the old limit, or entries would go for it. */
     ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
-    if (!ms_room_lock(store, deadline_us))
+    if (!ms_freeing_lock(store, deadline_us))
         return false;
     const int64_t begun = ms_clock_real_us(), end = begun + STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
@@ -424,7 +424,7 @@ void ms_store_settle_limit(memstore *store)
         return;
     while (ms_budget_charged(&arena->budget) > ms_budget_limit(&arena->budget) &&
            ms_clock_real_us() < deadline &&
-           (ms_arena_cool(arena, arena->reserve) != 0 || ms_room_step_locked(store, deadline)))
+           (ms_arena_cool(arena, arena->reserve) != 0 || ms_freeing_step_locked(store, deadline)))
         continue;
     ms_mutex_unlock(&store->reclaim_lock);
 }
@@ -456,7 +456,7 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct 
     bool idle = false, locked = true;
 
     if (limit >= resize.before) {
-        locked = ms_room_lock(store, ms_store_deadline(store));
+        locked = ms_freeing_lock(store, ms_store_deadline(store));
         if (!locked)
             return MS_RESIZE_LATER;
         raise_locked(store, limit);

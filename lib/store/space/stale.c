@@ -3,8 +3,8 @@
 
 #include "platform/mem.h"
 #include "store/lookup.h"
+#include "store/space/freeing.h"
 #include "store/space/harvest.h"
-#include "store/space/room.h"
 #include "store/upkeep.h"
 #include "util/glob.h"
 
@@ -254,7 +254,7 @@ static bool make_room(memstore *store)
     const int64_t deadline = ms_store_deadline(store);
 
     return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
-                                                        : ms_room_evict_locked(store, deadline);
+                                                        : ms_freeing_evict_locked(store, deadline);
 }
 
 bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)

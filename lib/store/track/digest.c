@@ -2,7 +2,7 @@
 /* What was recorded of followed keys goes to the pattern, in the order of its times; and the pace at which
  * keys are followed is kept. Track's lock is held but where the maintenance calls. */
 #include "platform/mem.h"
-#include "store/lifetime.h"
+#include "store/ways.h"
 #include "store/maintenance.h"
 #include "store/store.h"
 #include "store/track/sampler.h"
@@ -227,7 +227,7 @@ static void divert(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
-        ms_store_divert(store, MS_DIVERT_TRACKED, follows);
+        ms_ways_divert(store, MS_DIVERT_TRACKED, follows);
 }
 
 static void look_at_pause(memstore *store)

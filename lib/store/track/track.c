@@ -2,7 +2,7 @@
 #include "store/track/track.h"
 
 #include "platform/mem.h"
-#include "store/lifetime.h"
+#include "store/ways.h"
 #include "store/maintenance.h"
 #include "store/space/room.h"
 #include "store/store.h"
@@ -173,7 +173,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     ms_mutex_unlock(&store->track.lock);
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
-    ms_store_divert(store, MS_DIVERT_TRACKED, sampler != NULL);
+    ms_ways_divert(store, MS_DIVERT_TRACKED, sampler != NULL);
     if (old != NULL) {
         ms_rcu_synchronize();
         ms_track_discard(store, old);

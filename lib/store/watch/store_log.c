@@ -250,6 +250,6 @@ void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
     if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
         return;
     ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
-    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
+    ms_log_boolean(&line, "emptied", ms_segment_is_in_limbo(segment));
     ms_log_end(&line);
 }

@@ -10,12 +10,14 @@
 #include "store/lookup.h"
 #include "store/maintenance.h"
 #include "store/read/view.h"
+#include "store/space/freeing.h"
 #include "store/space/harvest.h"
+#include "store/space/move.h"
 #include "store/space/reclaim.h"
+#include "store/space/reserve.h"
 #include "store/space/room.h"
 #include "store/track/follow.h"
 #include "store/watch/notify.h"
-#include "store/watch/store_log.h"
 #include "store/write/slide.h"
 #include "store/write/ttl.h"
 
@@ -200,8 +202,8 @@ static int append(memstore *store, const struct ms_write *write, const struct fo
     const struct ms_entry_shape shape = shape_of(store, write);
     const struct ms_placement placement = placement_of(store, write, foresight, now);
     const int status = ms_unlikely(write->heat_plus_one != 0)
-                           ? ms_room_take(store, &placement, &shape, out)
-                           : ms_room_reserve(store, &placement, &shape, out);
+                           ? ms_reserve_free(store, &placement, &shape, out)
+                           : ms_reserve_room(store, &placement, &shape, out);
 
     if (status == MEMSTORE_OK)
         fill_in(write, out);
@@ -374,7 +376,7 @@ static struct ms_segment *replaced_in(memstore *store, const struct ms_write *wr
     return ms_load_relaxed(&found.segment->state) == MS_SEGMENT_SEALED &&
                    ms_segment_pending(found.segment) == 0 &&
                    !ms_segment_is_pinned(arena, found.segment) &&
-                   ms_reclaim_fits_reserve(store, found.segment)
+                   ms_move_fits_reserve(store, found.segment)
                ? found.segment
                : NULL;
 }
@@ -394,10 +396,9 @@ static int publish_replacement(memstore *store, const struct ms_write *write, ui
     if (status == MEMSTORE_OK) {
         ms_reclaim_compact_locked(store, old);
     } else {
-        struct ms_segment *const opened =
-            ms_room_was_opened_for(reserved) ? reserved->segment : NULL;
+        struct ms_segment *const opened = ms_reserve_opened(reserved) ? reserved->segment : NULL;
 
-        ms_store_abandon(store, reserved);
+        ms_reserve_abandon(store, reserved);
         if (opened != NULL)
             ms_arena_seal(&store->arena, opened);
     }
@@ -418,10 +419,10 @@ static int replace_by_reserve(memstore *store, const struct ms_write *write, uin
     int status = MEMSTORE_ERR_CACHE_FULL;
 
     placement.privileged = true;
-    if (ms_arena_is_large(&store->arena, size) || !ms_room_lock(store, ms_store_deadline(store)))
+    if (ms_arena_is_large(&store->arena, size) || !ms_freeing_lock(store, ms_store_deadline(store)))
         return status;
     struct ms_segment *const old =
-        ms_room_has_reserve_locked(store) ? replaced_in(store, write, hash, &shape) : NULL;
+        ms_move_has_reserve(store) ? replaced_in(store, write, hash, &shape) : NULL;
     if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
         fill_in(write, &reserved);
         ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
@@ -439,12 +440,12 @@ static int publish_appended(memstore *store, const struct ms_write *write, uint6
     ms_store_note_expiry(store, reserved->segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, reserved);
-    const bool opened = ms_room_was_opened_for(reserved);
+    const bool opened = ms_reserve_opened(reserved);
     const int status = publish(store, write, hash, reserved, outcome);
     if (status != MEMSTORE_OK)
-        ms_store_abandon(store, reserved);
+        ms_reserve_abandon(store, reserved);
     else if (ms_unlikely(opened))
-        ms_room_prepare(store);
+        ms_reserve_prepare(store);
     return status;
 }
 
@@ -466,86 +467,6 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (status == MEMSTORE_OK && ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return status;
-}
-
-/* What counts refusals with this status; MS_COUNTERS where nothing does. */
-static enum ms_counter counter_of(int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
-        return MS_COUNT_REJECTED_TOO_LARGE;
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-        return MS_COUNT_REJECTED_TIMEOUT;
-    case MEMSTORE_ERR_INVALID_TTL:
-        return MS_COUNT_REJECTED_INVALID_TTL;
-    case MEMSTORE_ERR_TTL_EXPIRED:
-        return MS_COUNT_REJECTED_TTL_EXPIRED;
-    case MEMSTORE_ERR_CACHE_FULL:
-        return MS_COUNT_REJECTED_FULL;
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-        return MS_COUNT_REJECTED_MEMORY_EXHAUSTED;
-    case MEMSTORE_ERR_GC_PRESSURE:
-        return MS_COUNT_REJECTED_GC_PRESSURE;
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return MS_COUNT_REJECTED_SHARD_OVERFLOW;
-    case MEMSTORE_ERR_KEY_EXISTS:
-        return MS_COUNT_REJECTED_KEY_EXISTS;
-    case MEMSTORE_ERR_KEY_NOT_FOUND:
-        return MS_COUNT_REJECTED_KEY_NOT_FOUND;
-    case MEMSTORE_ERR_VERSION_MISMATCH:
-        return MS_COUNT_REJECTED_VERSION_MISMATCH;
-    case MEMSTORE_ERR_NOT_A_NUMBER:
-        return MS_COUNT_REJECTED_NOT_A_NUMBER;
-    default:
-        return MS_COUNTERS;
-    }
-}
-
-bool ms_store_gave_up(int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-    case MEMSTORE_ERR_GC_PRESSURE:
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_CACHE_FULL:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return ms_wait_was_cut();
-    default:
-        return false;
-    }
-}
-
-void ms_store_count_refusal(memstore *store, int status)
-{
-    const enum ms_counter counter = counter_of(status);
-
-    if (counter == MS_COUNTERS || ms_store_gave_up(status))
-        return;
-    ms_count(&store->counters, counter, 1);
-    if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
-        ms_tell_no_room(store, status);
-}
-
-uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome)
-{
-    const uint64_t before = ms_count(&store->counters, MS_COUNT_SETS, 1);
-
-    ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
-    ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
-    if (outcome->replaced_expired)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
-    if (outcome->replaced_unread)
-        ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
-    return before;
-}
-
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
-{
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return;
-    }
-    ms_store_tick(store, ms_store_count_stored(store, outcome));
 }
 
 int ms_store_write(memstore *store, const struct ms_write *write)

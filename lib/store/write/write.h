@@ -3,6 +3,7 @@
 #ifndef MS_STORE_WRITE_WRITE_H
 #define MS_STORE_WRITE_WRITE_H
 
+#include "store/write/outcome.h"
 #include "store/write/ttl.h"
 
 #include <memstore/memstore.h>
@@ -55,26 +56,12 @@ struct ms_write {
     const struct ms_news *news;
 };
 
-/* What a write did, for the counters. */
-struct ms_write_outcome {
-    uint32_t size;
-    bool updated;          /* a live entry was replaced */
-    bool replaced_expired; /* an expired one was, */
-    bool replaced_unread;  /* which had never been read */
-    uint64_t instance;     /* of the new entry, if it comes from a snapshot */
-};
-
 /* Store an entry. The caller has entered. Sizes are checked by ms_store_write(), for the others
  * by the caller. */
 int ms_store_write(memstore *store, const struct ms_write *write);
 /* The same without counting it. */
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome);
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
-/* Count an entry that was stored; returns how many the thread had counted before. Not for the policy, to which what a
- * snapshot brings back is no use of the store. */
-uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome);
-void ms_store_count_refusal(memstore *store, int status);
 /* What a write of this size is refused with whatever the store holds: OK or ENTRY_TOO_LARGE. */
 int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
 /* Whether so many bytes could be stored together if nothing else were. */
@@ -82,8 +69,5 @@ bool ms_store_could_fit(memstore *store, uint64_t bytes);
 /* Tell the sweeper of an entry's expiry, after it is stored. */
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
                           int64_t since);
-/* Whether a call ends with this status for want of its caller's patience, where the store would have
- * let it wait. */
-bool ms_store_gave_up(int status);
 
 #endif

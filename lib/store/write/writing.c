@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/write/writing.h"
 
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/write/write.h"
 
 /* Take a place, if the asynchronous writes before it are applied: `settled`. */

@@ -5,7 +5,7 @@
 #ifndef MS_STORE_WRITE_WRITING_H
 #define MS_STORE_WRITE_WRITING_H
 
-#include "store/lifetime.h"
+#include "store/calls.h"
 #include "store/store.h"
 
 /* Whether there may be something to wait for. */

@@ -3709,6 +3709,7 @@ char *ms_entry_write_head(struct ms_entry *entry, const struct ms_entry_shape *s
 #endif
 #ifndef MS_SEGMENT_SEGMENT_H
 #define MS_SEGMENT_SEGMENT_H
+#include <stdbool.h>
 #include <stdint.h>
 enum ms_segment_state {
     MS_SEGMENT_FREE,
@@ -3757,6 +3758,10 @@ struct ms_segment {
     atomic_uint least_ttl;
     uint32_t seen;
 } MS_ALIGNED(128);
+static inline bool ms_segment_is_in_limbo(const struct ms_segment *segment)
+{
+    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+}
 _Static_assert(sizeof(struct ms_segment) == 128, "a segment's record is two cache lines");
 static inline const struct ms_entry *ms_segment_entry(const struct ms_segment *segment,
                                                       uint32_t offset)
@@ -17143,6 +17148,23 @@ static inline void ms_store_tick(memstore *store, uint64_t before)
         ms_eviction_tick(&store->eviction, store->tick_mask + 1);
 }
 #endif
+#ifndef MS_STORE_WRITE_OUTCOME_H
+#define MS_STORE_WRITE_OUTCOME_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+struct ms_write_outcome {
+    uint32_t size;
+    bool updated;
+    bool replaced_expired;
+    bool replaced_unread;
+    uint64_t instance;
+};
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome);
+void ms_store_count_refusal(memstore *store, int status);
+bool ms_store_gave_up(int status);
+#endif
 #ifndef MS_STORE_WRITE_WRITE_H
 #define MS_STORE_WRITE_WRITE_H
 #include <memstore/memstore.h>
@@ -17177,24 +17199,13 @@ struct ms_write {
     unsigned heat_plus_one;
     const struct ms_news *news;
 };
-struct ms_write_outcome {
-    uint32_t size;
-    bool updated;
-    bool replaced_expired;
-    bool replaced_unread;
-    uint64_t instance;
-};
 int ms_store_write(memstore *store, const struct ms_write *write);
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
                        struct ms_write_outcome *outcome);
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome);
-uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome);
-void ms_store_count_refusal(memstore *store, int status);
 int ms_store_check_size(memstore *store, size_t key_size, size_t value_size);
 bool ms_store_could_fit(memstore *store, uint64_t bytes);
 void ms_store_note_expiry(memstore *store, struct ms_segment *segment, int64_t expiry,
                           int64_t since);
-bool ms_store_gave_up(int status);
 #endif
 #define MAINTENANCE_PATIENCE_US 20000
 #define RETRY_US 10000
@@ -17324,8 +17335,10 @@ void ms_combiner_retry_later(struct ms_combiner *combiner, bool later)
 /* lib/store/async/chunk.c */
 #ifndef MS_STORE_SPACE_ROOM_H
 #define MS_STORE_SPACE_ROOM_H
-bool ms_room_lock(memstore *store, int64_t deadline_us);
+#include <memstore/memstore.h>
+#include <stdint.h>
 uint64_t ms_room_that_stays(memstore *store);
+uint32_t ms_room_kept_for_writers(const memstore *store);
 int ms_room_make(memstore *store, uint64_t bytes, int64_t deadline_us,
                  struct ms_budget_mark *since);
 int ms_room_make_at_once(memstore *store, int64_t deadline_us, struct ms_budget_mark *since);
@@ -17333,29 +17346,8 @@ int ms_room_make_to_charge(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since);
 int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            struct ms_budget_mark *since, enum ms_index_wish *wish);
-int ms_room_reserve(memstore *store, const struct ms_placement *placement,
-                    const struct ms_entry_shape *shape, struct ms_reserved *out);
-bool ms_room_has_reserve_locked(memstore *store);
-bool ms_room_step_locked(memstore *store, int64_t deadline_us);
-bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
-bool ms_room_empty_locked(memstore *store, int64_t deadline_us);
-bool ms_room_evict_locked(memstore *store, int64_t deadline_us);
-static inline bool ms_room_was_opened_for(const struct ms_reserved *reserved)
-{
-    return (const char *)reserved->entry == reserved->segment->base;
-}
-void ms_room_prepare(memstore *store);
-int ms_room_take(memstore *store, const struct ms_placement *placement,
-                 const struct ms_entry_shape *shape, struct ms_reserved *out);
 int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            const struct ms_budget_mark *since);
-void ms_room_free_emptied(memstore *store);
-int ms_store_compact(memstore *store, double max_dead_ratio);
-static inline void ms_store_abandon(memstore *store, const struct ms_reserved *reserved)
-{
-    if (ms_arena_abandon(&store->arena, reserved))
-        ms_maintenance_wake(store);
-}
 #endif
 static bool store_async_chunk_charge(memstore *store, uint64_t bytes, uint64_t spare)
 {
@@ -17411,14 +17403,10 @@ void ms_chunk_free_all(memstore *store, struct ms_chunk *first)
 }
 
 /* lib/store/async/combiner.c */
-#ifndef MS_STORE_LIFETIME_H
-#define MS_STORE_LIFETIME_H
+#ifndef MS_STORE_CALLS_H
+#define MS_STORE_CALLS_H
 #include <memstore/memstore.h>
-#include <stdbool.h>
-int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
-                  memstore **out, const char **why);
-int ms_store_close(memstore *store);
-void ms_store_destroy(memstore *store);
+#include <stdint.h>
 int ms_store_enter(memstore *store);
 void ms_store_leave(memstore *store);
 int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call);
@@ -17426,7 +17414,9 @@ void ms_store_leave_calling_out(memstore *store, struct ms_calling *call);
 int ms_store_begin_callback(memstore *store, struct ms_calling **call);
 void ms_store_end_callback(struct ms_calling *call);
 void ms_store_forget_calls(memstore *store);
-void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted);
+void ms_calls_wait(memstore *store);
+uint32_t ms_calls_out(const memstore *store);
+uint32_t ms_calls_back(const memstore *store);
 #endif
 #ifndef MS_STORE_WRITE_WRITING_H
 #define MS_STORE_WRITE_WRITING_H
@@ -18797,6 +18787,37 @@ static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
     return INT64_C(1000) << octave;
 }
 #endif
+#ifndef MS_STORE_SPACE_FREEING_H
+#define MS_STORE_SPACE_FREEING_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+bool ms_freeing_lock(memstore *store, int64_t deadline_us);
+bool ms_freeing_step_locked(memstore *store, int64_t deadline_us);
+bool ms_freeing_spent_locked(memstore *store, int64_t deadline_us);
+bool ms_freeing_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
+bool ms_freeing_empty_locked(memstore *store, int64_t deadline_us);
+bool ms_freeing_evict_locked(memstore *store, int64_t deadline_us);
+void ms_freeing_emptied_locked(memstore *store, int64_t deadline_us);
+void ms_freeing_emptied(memstore *store);
+#endif
+#ifndef MS_STORE_SPACE_RESERVE_H
+#define MS_STORE_SPACE_RESERVE_H
+int ms_reserve_room(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out);
+int ms_reserve_free(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out);
+static inline bool ms_reserve_opened(const struct ms_reserved *reserved)
+{
+    return (const char *)reserved->entry == reserved->segment->base;
+}
+void ms_reserve_prepare(memstore *store);
+static inline void ms_reserve_abandon(memstore *store, const struct ms_reserved *reserved)
+{
+    if (ms_arena_abandon(&store->arena, reserved))
+        ms_maintenance_wake(store);
+}
+#endif
 #ifndef MS_STORE_WRITE_RETIME_H
 #define MS_STORE_WRITE_RETIME_H
 #include <memstore/memstore.h>
@@ -18869,11 +18890,11 @@ static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struc
     const memstore_key *key = &step->op->key;
     draft->placement.ttl_class =
         ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
-    const int status = ms_room_reserve(store, &draft->placement, &draft->shape, &step->reserved);
+    const int status = ms_reserve_room(store, &draft->placement, &draft->shape, &step->reserved);
     if (status != MEMSTORE_OK)
         return status;
     step->reserved_any = true;
-    commit->opened |= ms_room_was_opened_for(&step->reserved);
+    commit->opened |= ms_reserve_opened(&step->reserved);
     memcpy(step->reserved.key, key->data, key->size);
     if (draft->shape.value_size != 0)
         memcpy(step->reserved.key + key->size, draft->value, draft->shape.value_size);
@@ -18910,7 +18931,7 @@ static bool borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
                    struct ms_reserved *out)
 {
     memstore *store = commit->store;
-    if (!commit->borrows && !ms_room_lock(store, deadline))
+    if (!commit->borrows && !ms_freeing_lock(store, deadline))
         return false;
     commit->borrows = true;
     while (!ms_arena_borrow(&store->arena, size, &commit->loan, out)) {
@@ -18967,7 +18988,7 @@ static int reserve_chunks(struct ms_commit *commit, bool may_borrow, int64_t dea
 static void give_up_records(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->chunks_reserved; i++)
-        ms_store_abandon(commit->store, &commit->chunks[i].reserved);
+        ms_reserve_abandon(commit->store, &commit->chunks[i].reserved);
     commit->chunks_reserved = 0;
     end_borrowing(commit);
 }
@@ -19045,7 +19066,7 @@ void ms_commit_abandon(struct ms_commit *commit)
 {
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->steps[i].reserved_any)
-            ms_store_abandon(commit->store, &commit->steps[i].reserved);
+            ms_reserve_abandon(commit->store, &commit->steps[i].reserved);
     }
     ms_commit_land(commit);
 }
@@ -19055,7 +19076,7 @@ void ms_commit_land(struct ms_commit *commit)
         commit->steps[i].reserved_any = false;
     give_up_records(commit);
     if (commit->opened)
-        ms_room_prepare(commit->store);
+        ms_reserve_prepare(commit->store);
     commit->opened = false;
 }
 
@@ -19254,6 +19275,88 @@ void ms_commit_publish(struct ms_commit *commit)
         track_followed(commit);
 }
 
+/* lib/store/calls.c */
+#include <sched.h>
+#define store_calls_YIELDS 100
+#define CALLS_POLL_US 200
+static __thread struct ms_calling *calling_out;
+static __thread struct ms_calling *calling_back;
+int ms_store_enter(memstore *store)
+{
+    bool exclusive;
+    struct ms_counter_stripe *stripe = ms_counters_stripe(&store->counters, &exclusive);
+    ms_add_seq_cst(&stripe->writers, 1);
+    if (ms_unlikely(ms_load_seq_cst(&store->closed))) {
+        ms_sub_seq_cst(&stripe->writers, 1);
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    }
+    if (ms_unlikely(ms_load_relaxed(&store->lacks_thread)))
+        ms_maintenance_resume(store);
+    return MEMSTORE_OK;
+}
+void ms_store_leave(memstore *store)
+{
+    bool exclusive;
+    ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
+}
+int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
+{
+    const int status = ms_store_enter(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    *call = ms_calling_begin(&calling_out, store);
+    if (*call != NULL)
+        return MEMSTORE_OK;
+    ms_store_leave(store);
+    return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
+{
+    ms_calling_end(&calling_out, call);
+    ms_store_leave(store);
+}
+int ms_store_begin_callback(memstore *store, struct ms_calling **call)
+{
+    *call = ms_calling_begin(&calling_back, store);
+    return *call != NULL ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_store_end_callback(struct ms_calling *call)
+{
+    ms_calling_end(&calling_back, call);
+}
+void ms_store_forget_calls(memstore *store)
+{
+    bool exclusive;
+    struct ms_counter_stripe *const own = ms_counters_stripe(&store->counters, &exclusive);
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
+        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
+    ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
+}
+static void wait_a_while(unsigned looks)
+{
+    if (looks < store_calls_YIELDS)
+        sched_yield();
+    else
+        ms_wait_us(CALLS_POLL_US);
+}
+void ms_calls_wait(memstore *store)
+{
+    unsigned looks = 0;
+    ms_rcu_synchronize();
+    for (uint32_t i = 0; i < store->counters.stripe_count; i++) {
+        while (ms_load_seq_cst(&store->counters.stripes[i].writers) != 0)
+            wait_a_while(looks++);
+    }
+}
+uint32_t ms_calls_out(const memstore *store)
+{
+    return ms_calling_count(calling_out, store);
+}
+uint32_t ms_calls_back(const memstore *store)
+{
+    return ms_calling_count(calling_back, store);
+}
+
 /* lib/store/forking.c */
 #ifndef MS_STORE_FORKING_H
 #define MS_STORE_FORKING_H
@@ -19261,68 +19364,20 @@ void ms_forking_lock(memstore *stores, int first, int end);
 void ms_forking_unlock(memstore *stores);
 void ms_forking_forget_threads(memstore *store);
 #endif
-#ifndef MS_STORE_LOAD_LOAD_H
-#define MS_STORE_LOAD_LOAD_H
-struct ms_load {
-    memstore *store;
-    memstore_key key;
-    uint64_t hash;
-    const memstore_loader *loader;
-    int64_t deadline_us;
-    bool refreshes;
-    bool holds_view;
-};
-#define MS_LOAD_REFUSED 4
-#define MS_LOADER_OF_LEASES 0
-static inline bool ms_load_bypasses(const memstore *store)
-{
-    return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
-}
-static inline memstore *ms_load_store_of(const struct ms_flight *flight)
-{
-    return (memstore *)((char *)flight->flights - offsetof(memstore, flights));
-}
-static inline int64_t ms_load_deadline(int64_t wait_ms)
-{
-    const int64_t now = ms_clock_real_us();
-    return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
-}
-int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
-                memstore_view *out);
-int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
-int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
-int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
-enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
-                            struct ms_flight **out, int *status);
-int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
-int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
-int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
-bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
-int ms_load_refresh(const struct ms_load *load, memstore_view *out);
-bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
-                           struct ms_flight **flight, memstore_view *out);
-bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
-                       memstore_view *view);
-bool ms_load_remove(memstore *store, const struct ms_flight *flight);
-void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash);
-int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
-                   memstore_view *view, int *stored);
-int ms_load_count_failure(memstore *store, int result);
-int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
-int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
-                   memstore_view *out);
-int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
-                         memstore_view *out);
-int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
-void ms_load_drop(struct ms_flight *flight);
-#endif
-#ifndef MS_STORE_LOAD_CALL_H
-#define MS_STORE_LOAD_CALL_H
-int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order,
-                       struct ms_flight *const *flights);
-void ms_load_release(memstore *store, const memstore_load_value *value);
+#ifndef MS_STORE_LOAD_PLACE_H
+#define MS_STORE_LOAD_PLACE_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_calling;
+struct ms_load;
+int64_t ms_load_patience(const memstore *store);
+int ms_load_enter(const struct ms_load *load, size_t n, int64_t until, bool closed,
+                  struct ms_calling **noted);
+void ms_load_leave(memstore *store, struct ms_calling *noted);
+int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed);
+void ms_load_note_size(memstore *store, size_t size);
 void ms_load_done(memstore *store);
 struct ms_load_held {
     memstore *place_of;
@@ -19333,9 +19388,6 @@ struct ms_load_held {
 };
 struct ms_load_held ms_load_lend(void);
 void ms_load_take_back(const struct ms_load_held *lent);
-bool ms_load_may_call(memstore *store, uint64_t loader);
-void ms_load_note_success(memstore *store, uint64_t loader);
-void ms_load_note_failure(memstore *store, uint64_t loader);
 bool ms_load_is_calling(const memstore *store);
 uint32_t ms_load_places_held(const memstore *store);
 uint32_t ms_load_readers_held(const memstore *store);
@@ -19449,70 +19501,22 @@ void ms_forking_forget_threads(memstore *store)
     ms_gate_forget_threads(&store->load_bytes_gate, ms_load_bytes_held(store));
 }
 
-/* lib/store/lifetime.c */
-#ifndef MS_STORE_HOT_H
-#define MS_STORE_HOT_H
-#include <stdint.h>
-#define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
-#define MS_HOT_SHARDS UINT64_C(0xffff)
-#define MS_HOT_USUAL (UINT64_C(1) << 16)
-#define MS_HOT_OPEN (UINT64_C(1) << 17)
-#define MS_QUICK_SHARED 4096
-#define MS_HOT_MEASURED (UINT64_C(1) << 18)
-#define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
-#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
-#define MS_HOT_FLAGS                                                                               \
-    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
-#endif
-#ifndef MS_STORE_READ_READ_H
-#define MS_STORE_READ_READ_H
+/* lib/store/index_owner.c */
+#ifndef MS_STORE_INDEX_OWNER_H
+#define MS_STORE_INDEX_OWNER_H
 #include <memstore/memstore.h>
-#include <stddef.h>
+void ms_index_owner_init(memstore *store);
+#endif
+#ifndef MS_STORE_SIZING_H
+#define MS_STORE_SIZING_H
+#include <memstore/memstore.h>
 #include <stdint.h>
-int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                 size_t *value_size);
-int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                      size_t *value_size);
-int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
-                           size_t *value_size);
-int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
-                                size_t cap, size_t *value_size);
-int ms_store_has(memstore *store, const void *key, size_t key_size);
-int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
-                        int64_t *now);
-int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
-#endif
-#ifndef MS_STORE_RECONFIGURE_H
-#define MS_STORE_RECONFIGURE_H
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-struct ms_settings;
-struct ms_setting_change {
-    size_t offset;
-    size_t size;
-    uint64_t value;
-};
-bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
-int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
-                         const struct ms_setting_change *changes, size_t count, size_t *refused,
-                         char why[static MS_WHY_SIZE]);
-void ms_store_end_reconfiguration(memstore *store);
-int64_t ms_store_sweep_slack(const struct ms_settings *settings);
-#endif
-#ifndef MS_STORE_VALIDATE_H
-#define MS_STORE_VALIDATE_H
-#if MS_VALIDATES
-const char *ms_store_validate(memstore *store);
-#endif
-#ifndef NDEBUG
-void ms_store_assert_valid(memstore *store);
-#else
-static inline void ms_store_assert_valid(memstore *store)
-{
-    (void)store;
-}
-#endif
+#define MS_SIZING_SMALL (UINT64_C(4) << 20)
+uint32_t ms_sizing_shards(const struct ms_settings *settings);
+uint32_t ms_sizing_stripes(const struct ms_settings *settings);
+uint32_t ms_sizing_latency_stripes(const struct ms_settings *settings);
+enum ms_arena_paging ms_sizing_paging(const struct ms_settings *settings);
+uint64_t ms_sizing_tick_mask(const memstore *store);
 #endif
 #ifndef MS_STORE_WATCH_STORE_LOG_H
 #define MS_STORE_WATCH_STORE_LOG_H
@@ -19533,37 +19537,6 @@ void ms_tell_breaker(memstore *store, enum ms_breaker_change change, uint32_t op
 void ms_tell_index_grown(memstore *store, uint64_t bytes);
 void ms_tell_compacted(memstore *store, const struct ms_segment *segment);
 #endif
-#ifndef MS_PLATFORM_PROCESSOR_H
-#define MS_PLATFORM_PROCESSOR_H
-#include <stdbool.h>
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_THREAD__) && !defined(MS_ONE_UNIT)
-#define MS_HAVE_AVX2_BUILD 1
-#else
-#define MS_HAVE_AVX2_BUILD 0
-#endif
-static inline bool ms_processor_has_avx2(void)
-{
-#if MS_HAVE_AVX2_BUILD
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
-#else
-    return false;
-#endif
-}
-#endif
-#include <sched.h>
-__thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
-#define LIMIT_PER_SHARD (64 * 1024)
-#define LIMIT_PER_SHARD_OF_SMALL (128 * 1024)
-#define STRIPES_MAX MS_READER_SLOTS
-#define SMALL (STRIPES_MAX * UINT64_C(32) * 1024)
-#define LIMIT_PER_STRIPE (128 * 1024)
-#define LATENCY_STRIPES_MAX 8
-#define LIMIT_PER_LATENCY_STRIPE (16 << 20)
-#define HUGE_PAGES_FROM (UINT64_C(64) << 20)
-#define store_lifetime_YIELDS 100
-#define CALLS_POLL_US 200
 static bool alloc_table(void *context, size_t bytes, bool wins, uint64_t *offset)
 {
     memstore *store = context;
@@ -19586,7 +19559,7 @@ static bool alloc_table(void *context, size_t bytes, bool wins, uint64_t *offset
     *offset = (uint64_t)((char *)table - arena->base);
     return true;
 }
-static void store_lifetime_retire_table(void *context, uint64_t offset, size_t bytes)
+static void store_index_owner_retire_table(void *context, uint64_t offset, size_t bytes)
 {
     memstore *store = context;
     ms_mutex_lock(&store->retired_lock);
@@ -19608,416 +19581,55 @@ static uint64_t entry_hash(void *context, uint32_t place)
         ms_entry_parts(ms_arena_entry(&store->arena, place), store->kept);
     return ms_store_hash(store, parts.key, parts.key_size);
 }
-static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
-{
-    switch (kind) {
-    case MS_EVICTION_ADAPTIVE:
-        return &ms_policy_adaptive;
-    case MS_EVICTION_S3FIFO:
-        return &ms_policy_s3fifo;
-    case MS_EVICTION_LRU:
-        return &ms_policy_lru;
-    case MS_EVICTION_LFU:
-        return &ms_policy_lfu;
-    case MS_EVICTION_FIFO:
-        return &ms_policy_fifo;
-    case MS_EVICTION_NONE:
-        return &ms_policy_none;
-    }
-    return &ms_policy_adaptive;
-}
-static enum ms_goal goal_of(enum ms_eviction_goal goal)
-{
-    switch (goal) {
-    case MS_EVICTION_GOAL_HITS:
-        return MS_GOAL_HITS;
-    case MS_EVICTION_GOAL_BYTES:
-        return MS_GOAL_BYTES;
-    case MS_EVICTION_GOAL_BALANCED:
-        return MS_GOAL_BALANCED;
-    }
-    return MS_GOAL_HITS;
-}
-static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
-{
-    uint32_t power = 1;
-    while (power < most && (uint64_t)power * 2 <= n)
-        power *= 2;
-    return power;
-}
-static uint32_t shards_of(const struct ms_settings *settings)
-{
-    const uint64_t each = settings->limit < SMALL ? LIMIT_PER_SHARD_OF_SMALL : LIMIT_PER_SHARD;
-    return power_of_two_up_to(settings->limit / each, settings->shards);
-}
-static uint32_t stripes_of(const struct ms_settings *settings)
-{
-    if (settings->limit >= SMALL)
-        return 1 + STRIPES_MAX;
-    return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
-}
-static uint32_t latency_stripes_of(const struct ms_settings *settings)
-{
-    if (!settings->track_operation_latency)
-        return 0;
-    return power_of_two_up_to(settings->limit / LIMIT_PER_LATENCY_STRIPE, LATENCY_STRIPES_MAX);
-}
-static enum ms_arena_paging paging_of(const struct ms_settings *settings)
-{
-    switch (settings->huge_pages) {
-    case MS_HUGE_PAGES_AUTO:
-        return settings->limit >= HUGE_PAGES_FROM ? MS_PAGING_MIXED : MS_PAGING_SMALL;
-    case MS_HUGE_PAGES_ON:
-        return MS_PAGING_HUGE;
-    default:
-        return MS_PAGING_SMALL;
-    }
-}
-static void init_members(memstore *store, const struct ms_settings *settings,
-                         const struct ms_logger *logger)
-{
-    store->settings = *settings;
-    store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
-    store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
-                           settings->load_refresh_after != 0;
-    store->kept = (uint8_t)((store->keeps_created ? MS_KEPT_CREATED : 0) |
-                            (settings->ttl_mode == MS_TTL_MODE_ACCESS ? MS_KEPT_TTL : 0));
-    store->short_head = (uint8_t)ms_entry_head_size(false, store->kept);
-    store->unix_offset_read = INT64_MIN / 2;
-    ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
-    ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
-    ms_gate_init(&store->room_line, 1);
-    ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
-    ms_store_relaxed(&store->diverts, ms_admission_diverts(settings));
-    ms_admission_init(&store->admission, settings);
-    ms_combiner_init(&store->combiner, settings->limit);
-    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
-                   settings->secure_wipe);
-    ms_events_allow(&store->events, ms_notify_allowance(settings));
-    ms_flights_init(&store->flights, &store->arena.budget, settings->limit, settings->secure_wipe);
-    ms_breakers_init(&store->breakers);
-    ms_captures_init(&store->captures);
-    ms_news_init(&store->news);
-    ms_gate_init(&store->loads_gate, settings->load_max_loads);
-    ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
-    ms_due_init(&store->due, ms_store_sweep_slack(settings));
-    ms_store_relaxed(&store->spent_at, MS_NEVER);
-    ms_tables_init(&store->tables);
-    ms_monitor_init(&store->monitor, settings->enable_metrics);
-    ms_track_init(&store->track);
-    ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
-}
-static const char *why_too_small(const memstore *store)
-{
-    const uint64_t passes = ms_admission_overhead(&store->settings);
-    _Static_assert(sizeof(struct ms_view_pass) == 40, "the text says so");
-    if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
-        return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
-               "performance.memory_limit";
-    return "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
-           "is enough, and 320KiB with monitoring.track_operation_latency";
-}
-static int init_arena(memstore *store, const char **why)
-{
-    const struct ms_settings *settings = &store->settings;
-    const struct ms_arena_options options = {
-        .limit = settings->limit,
-        .overhead = store->block_bytes + shards_of(settings) * sizeof(struct ms_retired) +
-                    ms_admission_overhead(settings) + ms_stale_overhead(shards_of(settings)),
-        .kept = store->kept,
-        .wipes = settings->secure_wipe,
-        .evicts = settings->eviction != MS_EVICTION_NONE,
-        .bins = policy_of(settings->eviction)->bins,
-        .segments_a_bin = policy_of(settings->eviction)->segments_a_bin,
-        .paging = paging_of(settings),
-    };
-    bool out_of_memory;
-    if (ms_arena_init(&store->arena, &options, &out_of_memory)) {
-        store->granule_shift = (uint8_t)store->arena.granule_shift;
-        return MEMSTORE_OK;
-    }
-    if (out_of_memory)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    *why = why_too_small(store);
-    return MEMSTORE_ERR_INVALID_CONFIG;
-}
-static void init_index(memstore *store)
+void ms_index_owner_init(memstore *store)
 {
     const struct ms_index_owner owner = {
         .alloc_table = alloc_table,
-        .retire_table = store_lifetime_retire_table,
+        .retire_table = store_index_owner_retire_table,
         .address = entry_address,
         .hash = entry_hash,
-        .table_unit =
-            store->settings.limit < SMALL ? ms_pages_unit(&store->arena.pages) : MS_PAGE_SIZE,
+        .table_unit = store->settings.limit < MS_SIZING_SMALL ? ms_pages_unit(&store->arena.pages)
+                                                              : MS_PAGE_SIZE,
         .context = store,
         .granule_shift = store->arena.granule_shift,
     };
-    ms_index_init(&store->index, shards_of(&store->settings), store + 1, store->arena.base, &owner);
+    ms_index_init(&store->index, ms_sizing_shards(&store->settings), store + 1, store->arena.base,
+                  &owner);
 }
-static int presize_index(memstore *store, const char **why)
-{
-    const uint64_t announced = store->settings.max_entries_in_window;
-    const uint32_t shards = store->index.shard_count;
-    if (announced == 0)
-        return MEMSTORE_OK;
-    const uint64_t mean = announced / shards + 1;
-    const uint64_t each = mean + mean / 16 + 32;
-    for (uint32_t shard = 0; shard < shards; shard++) {
-        if (each > UINT32_MAX ||
-            ms_index_grow(&store->index, shard, (uint32_t)each) != MS_INDEX_GROWN) {
-            *why = "max_entries_in_window: the index for as many entries does not fit "
-                   "performance.memory_limit";
-            return MEMSTORE_ERR_INVALID_CONFIG;
-        }
-    }
-    store->index.announced = (uint32_t)each;
-    return MEMSTORE_OK;
-}
-static int follow_keys(memstore *store, const char **why)
-{
-    struct ms_sampler *sampler;
-    if (!ms_track_prepare(store, ms_budget_limit(&store->arena.budget),
-                          store->settings.access_sample, &sampler)) {
-        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
-               "needs; 1MB is enough";
-        return MEMSTORE_ERR_INVALID_CONFIG;
-    }
-    ms_track_start(store, sampler, store->settings.access_sample);
-    return MEMSTORE_OK;
-}
-static int check_event_memory(const memstore *store, const char **why)
-{
-    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_track_charged(store);
-    if (store->settings.event_memory == 0 ||
-        least + store->settings.event_memory <= store->settings.limit)
-        return MEMSTORE_OK;
-    *why = "events.queue_memory: leaves too little of performance.memory_limit to hold the "
-           "bookkeeping and eight segments";
-    return MEMSTORE_ERR_INVALID_CONFIG;
-}
-static void free_retired(struct ms_retired *retired)
-{
-    while (retired != NULL) {
-        struct ms_retired *next = retired->next;
-        ms_mem_free(retired);
-        retired = next;
-    }
-}
-static void free_store(memstore *store)
-{
-    ms_events_fini(&store->events);
-    ms_log_fini(&store->log);
-    ms_combiner_fini(store);
-    ms_flights_fini(&store->flights);
-    ms_breakers_fini(&store->breakers);
-    ms_gate_fini(&store->loads_gate);
-    ms_gate_fini(&store->load_bytes_gate);
-    ms_stale_fini(&store->stale, store->index.shard_count);
-    ms_track_discard(store, ms_load_relaxed(&store->track.sampler));
-    if (store->arena.base != NULL)
-        ms_arena_fini(&store->arena);
-    ms_counters_fini(&store->counters);
-    ms_due_fini(&store->due);
-    free_retired(store->retired);
-    free_retired(store->retired_spare);
-    ms_admission_fini(&store->admission);
-    ms_monitor_fini(&store->monitor);
-    ms_track_fini(&store->track);
-    ms_captures_fini(&store->captures);
-    ms_news_fini(&store->news);
-    ms_mutex_destroy(&store->settings_lock);
-    ms_gate_fini(&store->room_line);
-    ms_mutex_destroy(&store->reclaim_lock);
-    ms_mutex_destroy(&store->retired_lock);
-    ms_mem_unreserve(store->block, store->block_bytes);
-}
-static memstore *map_block(const struct ms_settings *settings)
-{
-    const size_t counters = ms_counters_bytes(stripes_of(settings));
-    const size_t latencies = counters + sizeof(memstore) + ms_index_overhead(shards_of(settings));
-    const uint32_t latency_stripes = latency_stripes_of(settings);
-    const size_t bytes = ms_mem_whole_pages(latencies + ms_latency_bytes(latency_stripes));
-    char *block = ms_mem_reserve(bytes);
-    if (block == NULL)
-        return NULL;
-    memstore *store = (memstore *)(block + counters);
-    store->block = block;
-    store->block_bytes = bytes;
-    ms_counters_init(&store->counters, stripes_of(settings), block);
-    if (latency_stripes != 0)
-        ms_latency_init(&store->latency, latency_stripes, block + latencies);
-    return store;
-}
-static ms_get_fn get_of(bool following)
-{
-#if MS_HAVE_AVX2_BUILD
-    if (ms_processor_has_avx2())
-        return following ? ms_store_get_following_avx2 : ms_store_get_avx2;
-#endif
-    return following ? ms_store_get_following : ms_store_get;
-}
-static void heat_locked(memstore *store)
-{
-    const uint64_t flags = store->hot_unmeasured;
-    const unsigned diverts = ms_store_diverts(store) & (MS_DIVERT_MEASURED | MS_DIVERT_TRACKED);
-    const bool followed = diverts == MS_DIVERT_TRACKED && (flags & MS_HOT_USUAL) != 0;
-    const uint64_t diverted = MS_HOT_MEASURED |
-                              ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
-                              (followed ? MS_HOT_FOLLOWED_USUAL : 0);
-    const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
-    ms_store_relaxed(&store->get, get_of(followed));
-    if (!store->is_shut)
-        ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
-}
-void ms_store_divert(memstore *store, enum ms_diverts why, bool wanted)
-{
-    const unsigned others = ms_store_diverts(store) & ~(unsigned)why;
-    ms_store_relaxed(&store->diverts, (unsigned char)(others | (wanted ? why : 0)));
-    if (ms_load_relaxed(&store->hot) != 0)
-        heat_locked(store);
-}
-static void heat(memstore *store)
-{
-    const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
-    const bool open = store->counters.exclusive == MS_READER_SLOTS &&
-                      ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
-    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
-                       store->index.table_shift == MS_TABLE_SHIFT_MIN &&
-                       store->touch == MS_TOUCH_COUNT;
-    store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
-    ms_store_relaxed(&store->hot, base | (store->index.shard_count - 1));
-    heat_locked(store);
-}
-#define TICKS_SPARSE_FROM (16 << 20)
-#define LIMIT_PER_TICK (512 * 1024)
-#define TICK_MAX 512
-static uint64_t tick_mask_of(const memstore *store)
-{
-    const uint64_t limit = store->settings.limit;
-    if (store->touch != MS_TOUCH_STAMP)
-        return UINT64_MAX;
-    return limit >= TICKS_SPARSE_FROM ? power_of_two_up_to(limit / LIMIT_PER_TICK, TICK_MAX) - 1
-                                      : 0;
-}
-#define LIMIT_PER_ASIDE 512
-#define ASIDE_MOST 4096
-static bool set_aside(memstore *store)
-{
-    const uint64_t share = store->settings.limit / LIMIT_PER_ASIDE;
-    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
-    return store->settings.eviction != MS_EVICTION_NONE ||
-           ms_flights_set_aside(&store->flights, share < ASIDE_MOST ? share : ASIDE_MOST);
-}
-static int build(memstore *store, const char **why)
-{
-    int status = init_arena(store, why);
-    if (status != MEMSTORE_OK)
-        return status;
-    if (!set_aside(store) || !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
-                     goal_of(store->settings.eviction_goal), &store->arena);
-    store->touch = store->eviction.policy->touch;
-    store->tick_mask = tick_mask_of(store);
-    init_index(store);
-    if (!ms_stale_init(&store->stale, store->index.shard_count))
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    status = presize_index(store, why);
-    if (status == MEMSTORE_OK && store->settings.access_sample != 0)
-        status = follow_keys(store, why);
-    if (status == MEMSTORE_OK)
-        status = check_event_memory(store, why);
-    return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
-}
+
+/* lib/store/lifetime.c */
+#ifndef MS_STORE_LIFETIME_H
+#define MS_STORE_LIFETIME_H
+#include <memstore/memstore.h>
 int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
-                  memstore **out, const char **why)
+                  memstore **out, const char **why);
+int ms_store_close(memstore *store);
+void ms_store_destroy(memstore *store);
+void ms_store_free(memstore *store);
+#endif
+#ifndef MS_STORE_WAYS_H
+#define MS_STORE_WAYS_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+void ms_ways_open(memstore *store);
+void ms_ways_divert(memstore *store, enum ms_diverts why, bool wanted);
+void ms_ways_shut(memstore *store);
+#endif
+#ifndef MS_STORE_VALIDATE_H
+#define MS_STORE_VALIDATE_H
+#if MS_VALIDATES
+const char *ms_store_validate(memstore *store);
+#endif
+#ifndef NDEBUG
+void ms_store_assert_valid(memstore *store);
+#else
+static inline void ms_store_assert_valid(memstore *store)
 {
-    memstore *store = map_block(settings);
-    *why = "the system gave no memory, no addresses or no thread for a store with this "
-           "performance.memory_limit";
-    if (store == NULL)
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    init_members(store, settings, logger);
-    const int status = build(store, why);
-    if (status != MEMSTORE_OK) {
-        free_store(store);
-        return status;
-    }
-    heat(store);
-    *why = NULL;
-    *out = store;
-    return MEMSTORE_OK;
+    (void)store;
 }
-int ms_store_enter(memstore *store)
-{
-    bool exclusive;
-    struct ms_counter_stripe *stripe = ms_counters_stripe(&store->counters, &exclusive);
-    ms_add_seq_cst(&stripe->writers, 1);
-    if (ms_unlikely(ms_load_seq_cst(&store->closed))) {
-        ms_sub_seq_cst(&stripe->writers, 1);
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    }
-    if (ms_unlikely(ms_load_relaxed(&store->lacks_thread)))
-        ms_maintenance_resume(store);
-    return MEMSTORE_OK;
-}
-void ms_store_leave(memstore *store)
-{
-    bool exclusive;
-    ms_sub_seq_cst(&ms_counters_stripe(&store->counters, &exclusive)->writers, 1);
-}
-static __thread struct ms_calling *calling_out;
-static __thread struct ms_calling *calling_back;
-int ms_store_enter_to_call_out(memstore *store, struct ms_calling **call)
-{
-    const int status = ms_store_enter(store);
-    if (status != MEMSTORE_OK)
-        return status;
-    *call = ms_calling_begin(&calling_out, store);
-    if (*call != NULL)
-        return MEMSTORE_OK;
-    ms_store_leave(store);
-    return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-}
-void ms_store_leave_calling_out(memstore *store, struct ms_calling *call)
-{
-    ms_calling_end(&calling_out, call);
-    ms_store_leave(store);
-}
-int ms_store_begin_callback(memstore *store, struct ms_calling **call)
-{
-    *call = ms_calling_begin(&calling_back, store);
-    return *call != NULL ? MEMSTORE_OK : MEMSTORE_ERR_MEMORY_EXHAUSTED;
-}
-void ms_store_end_callback(struct ms_calling *call)
-{
-    ms_calling_end(&calling_back, call);
-}
-void ms_store_forget_calls(memstore *store)
-{
-    bool exclusive;
-    struct ms_counter_stripe *const own = ms_counters_stripe(&store->counters, &exclusive);
-    for (uint32_t i = 0; i < store->counters.stripe_count; i++)
-        ms_store_relaxed(&store->counters.stripes[i].writers, 0);
-    ms_add_relaxed(&own->writers, ms_calling_count(calling_out, store));
-}
-static void wait_a_while(unsigned looks)
-{
-    if (looks < store_lifetime_YIELDS)
-        sched_yield();
-    else
-        ms_wait_us(CALLS_POLL_US);
-}
-static void wait_for_calls(memstore *store)
-{
-    unsigned looks = 0;
-    ms_rcu_synchronize();
-    for (uint32_t i = 0; i < store->counters.stripe_count; i++) {
-        while (ms_load_seq_cst(&store->counters.stripes[i].writers) != 0)
-            wait_a_while(looks++);
-    }
-}
+#endif
+#endif
+__thread int64_t ms_store_patience_us = MS_STORE_PATIENT;
 static void free_contents(memstore *store)
 {
     ms_store_assert_valid(store);
@@ -20038,17 +19650,9 @@ static void apply_queued(memstore *store)
     ms_combiner_settle_all(store);
     ms_store_leave(store);
 }
-static void shut(memstore *store)
-{
-    ms_mutex_lock(&store->settings_lock);
-    store->is_shut = true;
-    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
-    ms_mutex_unlock(&store->settings_lock);
-}
 static bool is_called_out(const memstore *store)
 {
-    return ms_leading_any(&store->flights) || ms_load_is_calling(store) ||
-           ms_calling_count(calling_out, store) != 0;
+    return ms_leading_any(&store->flights) || ms_load_is_calling(store) || ms_calls_out(store) != 0;
 }
 int ms_store_close(memstore *store)
 {
@@ -20056,7 +19660,7 @@ int ms_store_close(memstore *store)
     if (is_called_out(store))
         return MEMSTORE_ERR_UNSUPPORTED;
     apply_queued(store);
-    shut(store);
+    ms_ways_shut(store);
     if (!atomic_compare_exchange_strong(&store->closed, &open, true))
         return MEMSTORE_ERR_CACHE_CLOSED;
     ms_admission_close(&store->admission);
@@ -20064,7 +19668,7 @@ int ms_store_close(memstore *store)
     ms_gate_close(&store->load_bytes_gate);
     ms_flights_close(&store->flights);
     ms_maintenance_retire(store);
-    wait_for_calls(store);
+    ms_calls_wait(store);
     ms_combiner_drain(store);
     free_contents(store);
     ms_exporter_close(store);
@@ -20078,13 +19682,79 @@ int ms_store_close(memstore *store)
 void ms_store_destroy(memstore *store)
 {
     if (ms_store_close(store) == MEMSTORE_ERR_UNSUPPORTED || ms_events_calls_me(&store->events) ||
-        ms_log_calls_me(&store->log) || ms_calling_count(calling_back, store) != 0)
+        ms_log_calls_me(&store->log) || ms_calls_back(store) != 0)
         return;
     ms_maintenance_unregister(store);
-    free_store(store);
+    ms_store_free(store);
 }
 
 /* lib/store/load/call.c */
+#ifndef MS_STORE_LOAD_LOAD_H
+#define MS_STORE_LOAD_LOAD_H
+struct ms_load {
+    memstore *store;
+    memstore_key key;
+    uint64_t hash;
+    const memstore_loader *loader;
+    int64_t deadline_us;
+    bool refreshes;
+    bool holds_view;
+};
+#define MS_LOAD_REFUSED 4
+#define MS_LOADER_OF_LEASES 0
+static inline bool ms_load_bypasses(const memstore *store)
+{
+    return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
+}
+static inline memstore *ms_load_store_of(const struct ms_flight *flight)
+{
+    return (memstore *)((char *)flight->flights - offsetof(memstore, flights));
+}
+static inline int64_t ms_load_deadline(int64_t wait_ms)
+{
+    const int64_t now = ms_clock_real_us();
+    return wait_ms > (INT64_MAX - now) / 1000 ? INT64_MAX : now + wait_ms * 1000;
+}
+int ms_load_get(memstore *store, const memstore_key *key, const memstore_loader *loader,
+                memstore_view *out);
+int ms_load_overtake_matching(memstore *store, const char *pattern, size_t pattern_size);
+int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out);
+int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *out);
+enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
+                            struct ms_flight **out, int *status);
+int ms_load_recheck(memstore *store, const memstore_key *key, uint64_t hash, memstore_view *found);
+int ms_load_aside(const struct ms_load *load, int status, memstore_view *out);
+int ms_load_await(const struct ms_load *load, struct ms_flight *flight, memstore_view *out);
+bool ms_load_is_old(const memstore *store, size_t key_size, const memstore_view *view);
+int ms_load_refresh(const struct ms_load *load, memstore_view *out);
+bool ms_load_begin_refresh(const struct ms_load *load, int64_t lease_until,
+                           struct ms_flight **flight, memstore_view *out);
+bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore_view *old,
+                       memstore_view *view);
+bool ms_load_remove(memstore *store, const struct ms_flight *flight);
+void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash);
+int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
+                   memstore_view *view, int *stored);
+int ms_load_count_failure(memstore *store, int result);
+int ms_load_hand_out(memstore *store, const memstore_view *view, memstore_view *out);
+int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                   memstore_view *out);
+int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
+                         memstore_view *out);
+int ms_load_keep(memstore *store, const memstore_load_value *value, int status, memstore_view *out);
+void ms_load_drop(struct ms_flight *flight);
+#endif
+#ifndef MS_STORE_LOAD_CALL_H
+#define MS_STORE_LOAD_CALL_H
+int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
+void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
+                       memstore_load_value *values, size_t *order,
+                       struct ms_flight *const *flights);
+void ms_load_release(memstore *store, const memstore_load_value *value);
+bool ms_load_may_call(memstore *store, uint64_t loader);
+void ms_load_note_success(memstore *store, uint64_t loader);
+void ms_load_note_failure(memstore *store, uint64_t loader);
+#endif
 #ifndef MS_LOADER_BACKOFF_H
 #define MS_LOADER_BACKOFF_H
 #include <stdint.h>
@@ -20101,29 +19771,6 @@ static inline int64_t ms_backoff_pause(uint32_t attempt, int64_t initial, int64_
     return (int64_t)(random % ((uint64_t)ms_backoff_longest(attempt, initial, most) + 1));
 }
 #endif
-static __thread struct ms_calling *inside;
-static __thread struct ms_load_held store_load_call_held;
-uint32_t ms_load_places_held(const memstore *store)
-{
-    return store_load_call_held.place_of == store;
-}
-uint32_t ms_load_readers_held(const memstore *store)
-{
-    return store_load_call_held.reader_of == store;
-}
-uint32_t ms_load_bytes_held(const memstore *store)
-{
-    return store_load_call_held.bytes_of == store ? store_load_call_held.bytes : 0;
-}
-bool ms_load_is_calling(const memstore *store)
-{
-    return ms_calling_count(inside, store) != 0;
-}
-uint32_t ms_load_byte_places(const struct ms_settings *settings)
-{
-    const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
-    return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
-}
 void ms_load_release(memstore *store, const memstore_load_value *value)
 {
     struct ms_calling *calling;
@@ -20141,122 +19788,6 @@ struct attempts {
     bool closed;
     bool once;
 };
-static int64_t end_of_patience(const memstore *store)
-{
-    const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
-    return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
-}
-static int64_t deadline_of(int64_t until)
-{
-    return until == INT64_MAX ? INT64_MAX
-                              : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
-}
-static int take_reader(const struct ms_load *load)
-{
-    memstore *store = load->store;
-    if (store->admission.views.places == 0 || load->holds_view)
-        return MEMSTORE_OK;
-    const int status = ms_admission_enter_load(store);
-    if (status == MEMSTORE_OK)
-        store_load_call_held.reader_of = store;
-    return status;
-}
-static int store_load_call_take_turn(memstore *store, size_t n, int64_t until)
-{
-    if (store->loads_gate.places == 0)
-        return MEMSTORE_OK;
-    const int status =
-        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
-    if (status == MEMSTORE_OK)
-        store_load_call_held.place_of = store;
-    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
-        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
-    return status;
-}
-static void leave_place(memstore *store)
-{
-    if (ms_load_is_calling(store))
-        return;
-    if (store_load_call_held.place_of == store) {
-        store_load_call_held.place_of = NULL;
-        ms_gate_leave(&store->loads_gate, 1);
-    }
-    if (store_load_call_held.reader_of == store) {
-        store_load_call_held.reader_of = NULL;
-        ms_admission_leave_load(store);
-    }
-}
-static int store_load_call_take_place(const struct ms_load *load, size_t n, const struct attempts *attempts)
-{
-    if (inside != NULL || attempts->closed)
-        return MEMSTORE_OK;
-    int status = take_reader(load);
-    if (status != MEMSTORE_OK)
-        return status;
-    status = store_load_call_take_turn(load->store, n, attempts->until);
-    if (status != MEMSTORE_OK)
-        leave_place(load->store);
-    return status;
-}
-static int take_bytes(memstore *store, size_t n, int64_t until, bool closed)
-{
-    const uint32_t most = store->load_bytes_gate.places;
-    if (most == 0 || inside != NULL || closed || store_load_call_held.bytes_of != NULL)
-        return MEMSTORE_OK;
-    const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
-    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status = ms_admission_status(
-        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
-    if (status == MEMSTORE_OK) {
-        store_load_call_held.bytes_of = store;
-        store_load_call_held.bytes = wanted;
-    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
-        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
-    }
-    return status;
-}
-void ms_load_done(memstore *store)
-{
-    if (store_load_call_held.bytes_of != store || ms_load_is_calling(store))
-        return;
-    store_load_call_held.bytes_of = NULL;
-    ms_gate_leave(&store->load_bytes_gate, store_load_call_held.bytes);
-}
-struct ms_load_held ms_load_lend(void)
-{
-    const struct ms_load_held lent = store_load_call_held;
-    if (lent.place_of != NULL)
-        ms_gate_leave(&lent.place_of->loads_gate, 1);
-    if (lent.reader_of != NULL)
-        ms_admission_leave_load(lent.reader_of);
-    if (lent.bytes_of != NULL)
-        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
-    store_load_call_held = (struct ms_load_held){0};
-    return lent;
-}
-static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
-{
-    return ms_gate_enter_asking(gate, n, deadline_of(end_of_patience(store))) == MS_GATE_ENTERED;
-}
-void ms_load_take_back(const struct ms_load_held *lent)
-{
-    memstore *store;
-    if ((store = lent->bytes_of) != NULL &&
-        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
-        store_load_call_held.bytes_of = store;
-        store_load_call_held.bytes = lent->bytes;
-    }
-    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
-        store_load_call_held.reader_of = store;
-    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
-        store_load_call_held.place_of = store;
-}
-static void note_size(memstore *store, size_t size)
-{
-    const uint64_t mean = ms_load_relaxed(&store->load_size);
-    if (store->load_bytes_gate.places != 0)
-        ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
-}
 static uint64_t loader_of(const struct ms_load *load)
 {
     const memstore_loader *loader = load->loader;
@@ -20300,7 +19831,7 @@ static void note_result(const struct ms_load *load, int result)
 static struct attempts attempts_of(const struct ms_load *load, bool closed)
 {
     return (struct attempts){.store = load->store,
-                             .until = end_of_patience(load->store),
+                             .until = ms_load_patience(load->store),
                              .closed = closed,
                              .once = closed || load->refreshes};
 }
@@ -20351,22 +19882,16 @@ struct call {
 static int begin_call(const struct ms_load *load, size_t n, const struct attempts *attempts,
                       struct call *call)
 {
-    const int status = store_load_call_take_place(load, n, attempts);
+    const int status = ms_load_enter(load, n, attempts->until, attempts->closed, &call->noted);
     if (status != MEMSTORE_OK)
         return status;
-    call->noted = ms_calling_begin(&inside, load->store);
-    if (call->noted == NULL) {
-        leave_place(load->store);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
     call->start = attempts->closed ? 0 : ms_measuring_begin(load->store);
     return MEMSTORE_OK;
 }
 static void end_call(memstore *store, const struct call *call)
 {
     ms_measuring_end(store, MEMSTORE_OPERATION_LOAD, call->start);
-    ms_calling_end(&inside, call->noted);
-    leave_place(store);
+    ms_load_leave(store, call->noted);
 }
 static int call_loader(const struct ms_load *load, memstore_load_value *value)
 {
@@ -20392,7 +19917,7 @@ static int call_once(const struct ms_load *load, const struct attempts *attempts
 static int call_until_settled(const struct ms_load *load, bool closed, memstore_load_value *value)
 {
     struct attempts attempts = attempts_of(load, closed);
-    int result = take_bytes(load->store, 1, attempts.until, closed);
+    int result = ms_load_take_bytes(load->store, 1, attempts.until, closed);
     if (result != MEMSTORE_OK)
         return result;
     while ((result = call_once(load, &attempts, value)) == MEMSTORE_LOAD_RETRY) {
@@ -20409,7 +19934,7 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
     const int result = call_until_settled(load, closed, value);
     note_result(load, result);
     if (result == MEMSTORE_LOAD_OK)
-        note_size(load->store, value->value_size);
+        ms_load_note_size(load->store, value->value_size);
     return result;
 }
 static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
@@ -20472,7 +19997,7 @@ static void note_results(const struct ms_load *load, const memstore_load_value *
     int result = MEMSTORE_ERR_LOCK_TIMEOUT;
     for (size_t i = 0; i < n; i++) {
         if (values[i].result == MEMSTORE_LOAD_OK)
-            note_size(load->store, values[i].value_size);
+            ms_load_note_size(load->store, values[i].value_size);
         if (values[i].result == MEMSTORE_LOAD_OK || values[i].result == MEMSTORE_LOAD_ABSENT)
             result = MEMSTORE_LOAD_OK;
         else if (values[i].result == MEMSTORE_ERR_LOADER_FAILED && result != MEMSTORE_LOAD_OK)
@@ -20516,7 +20041,7 @@ void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
         store_load_call_tell_each(load->store, values, n, MS_LOAD_REFUSED);
         return;
     }
-    const int status = take_bytes(load->store, n, attempts.until, false);
+    const int status = ms_load_take_bytes(load->store, n, attempts.until, false);
     if (status != MEMSTORE_OK) {
         store_load_call_tell_each(load->store, values, n, status);
     } else if (together) {
@@ -20775,6 +20300,24 @@ int ms_lease_fail(struct ms_flight *lease, int result, memstore_view *out)
 }
 
 /* lib/store/load/load.c */
+#ifndef MS_STORE_READ_READ_H
+#define MS_STORE_READ_READ_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+int ms_store_get(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                 size_t *value_size);
+int ms_store_get_avx2(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                      size_t *value_size);
+int ms_store_get_following(memstore *store, const void *key, size_t key_size, void *buf, size_t cap,
+                           size_t *value_size);
+int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
+                                size_t cap, size_t *value_size);
+int ms_store_has(memstore *store, const void *key, size_t key_size);
+int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                        int64_t *now);
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+#endif
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
 {
     return (ms_store_diverts(store) & MS_DIVERT_VIEWS) != 0
@@ -21290,6 +20833,164 @@ int ms_load_get_many(memstore *store, const memstore_key *keys, size_t n,
         *found += out[i].data != NULL;
     }
     return status;
+}
+
+/* lib/store/load/place.c */
+static __thread struct ms_calling *inside;
+static __thread struct ms_load_held store_load_place_held;
+uint32_t ms_load_places_held(const memstore *store)
+{
+    return store_load_place_held.place_of == store;
+}
+uint32_t ms_load_readers_held(const memstore *store)
+{
+    return store_load_place_held.reader_of == store;
+}
+uint32_t ms_load_bytes_held(const memstore *store)
+{
+    return store_load_place_held.bytes_of == store ? store_load_place_held.bytes : 0;
+}
+bool ms_load_is_calling(const memstore *store)
+{
+    return ms_calling_count(inside, store) != 0;
+}
+uint32_t ms_load_byte_places(const struct ms_settings *settings)
+{
+    const uint64_t places = (settings->load_max_load_bytes + 1023) / 1024;
+    return places < INT32_MAX ? (uint32_t)places : INT32_MAX;
+}
+int64_t ms_load_patience(const memstore *store)
+{
+    const int64_t timeout = ms_setting_of(&store->settings, load_timeout);
+    return timeout == 0 ? INT64_MAX : ms_clock_exact_ms() + timeout;
+}
+static int64_t deadline_of(int64_t until)
+{
+    return until == INT64_MAX ? INT64_MAX
+                              : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
+}
+static int take_reader(const struct ms_load *load)
+{
+    memstore *store = load->store;
+    if (store->admission.views.places == 0 || load->holds_view)
+        return MEMSTORE_OK;
+    const int status = ms_admission_enter_load(store);
+    if (status == MEMSTORE_OK)
+        store_load_place_held.reader_of = store;
+    return status;
+}
+static int store_load_place_take_turn(memstore *store, size_t n, int64_t until)
+{
+    if (store->loads_gate.places == 0)
+        return MEMSTORE_OK;
+    const int status =
+        ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
+    if (status == MEMSTORE_OK)
+        store_load_place_held.place_of = store;
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
+    return status;
+}
+static void leave_place(memstore *store)
+{
+    if (ms_load_is_calling(store))
+        return;
+    if (store_load_place_held.place_of == store) {
+        store_load_place_held.place_of = NULL;
+        ms_gate_leave(&store->loads_gate, 1);
+    }
+    if (store_load_place_held.reader_of == store) {
+        store_load_place_held.reader_of = NULL;
+        ms_admission_leave_load(store);
+    }
+}
+static int store_load_place_take_place(const struct ms_load *load, size_t n, int64_t until, bool closed)
+{
+    if (inside != NULL || closed)
+        return MEMSTORE_OK;
+    int status = take_reader(load);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = store_load_place_take_turn(load->store, n, until);
+    if (status != MEMSTORE_OK)
+        leave_place(load->store);
+    return status;
+}
+int ms_load_enter(const struct ms_load *load, size_t n, int64_t until, bool closed,
+                  struct ms_calling **noted)
+{
+    const int status = store_load_place_take_place(load, n, until, closed);
+    if (status != MEMSTORE_OK)
+        return status;
+    *noted = ms_calling_begin(&inside, load->store);
+    if (*noted != NULL)
+        return MEMSTORE_OK;
+    leave_place(load->store);
+    return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+}
+void ms_load_leave(memstore *store, struct ms_calling *noted)
+{
+    ms_calling_end(&inside, noted);
+    leave_place(store);
+}
+int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
+{
+    const uint32_t most = store->load_bytes_gate.places;
+    if (most == 0 || inside != NULL || closed || store_load_place_held.bytes_of != NULL)
+        return MEMSTORE_OK;
+    const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
+    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
+    if (status == MEMSTORE_OK) {
+        store_load_place_held.bytes_of = store;
+        store_load_place_held.bytes = wanted;
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
+    }
+    return status;
+}
+void ms_load_done(memstore *store)
+{
+    if (store_load_place_held.bytes_of != store || ms_load_is_calling(store))
+        return;
+    store_load_place_held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, store_load_place_held.bytes);
+}
+struct ms_load_held ms_load_lend(void)
+{
+    const struct ms_load_held lent = store_load_place_held;
+    if (lent.place_of != NULL)
+        ms_gate_leave(&lent.place_of->loads_gate, 1);
+    if (lent.reader_of != NULL)
+        ms_admission_leave_load(lent.reader_of);
+    if (lent.bytes_of != NULL)
+        ms_gate_leave(&lent.bytes_of->load_bytes_gate, lent.bytes);
+    store_load_place_held = (struct ms_load_held){0};
+    return lent;
+}
+static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
+{
+    return ms_gate_enter_asking(gate, n, deadline_of(ms_load_patience(store))) == MS_GATE_ENTERED;
+}
+void ms_load_take_back(const struct ms_load_held *lent)
+{
+    memstore *store;
+    if ((store = lent->bytes_of) != NULL &&
+        enter_again(store, &store->load_bytes_gate, lent->bytes)) {
+        store_load_place_held.bytes_of = store;
+        store_load_place_held.bytes = lent->bytes;
+    }
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        store_load_place_held.reader_of = store;
+    if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
+        store_load_place_held.place_of = store;
+}
+void ms_load_note_size(memstore *store, size_t size)
+{
+    const uint64_t mean = ms_load_relaxed(&store->load_size);
+    if (store->load_bytes_gate.places != 0)
+        ms_store_relaxed(&store->load_size, mean == 0 ? size : mean - mean / 8 + size / 8);
 }
 
 /* lib/store/load/refresh.c */
@@ -22026,6 +21727,268 @@ void ms_maintenance_is_back(void)
     ms_mutex_unlock(&thread_lock);
 }
 
+/* lib/store/opening.c */
+#ifndef MS_STORE_RECONFIGURE_H
+#define MS_STORE_RECONFIGURE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct ms_settings;
+struct ms_setting_change {
+    size_t offset;
+    size_t size;
+    uint64_t value;
+};
+bool ms_store_begin_reconfiguration(memstore *store, struct ms_settings *now);
+int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
+                         const struct ms_setting_change *changes, size_t count, size_t *refused,
+                         char why[static MS_WHY_SIZE]);
+void ms_store_end_reconfiguration(memstore *store);
+int64_t ms_store_sweep_slack(const struct ms_settings *settings);
+#endif
+static const struct ms_policy *policy_of(enum ms_eviction_kind kind)
+{
+    switch (kind) {
+    case MS_EVICTION_ADAPTIVE:
+        return &ms_policy_adaptive;
+    case MS_EVICTION_S3FIFO:
+        return &ms_policy_s3fifo;
+    case MS_EVICTION_LRU:
+        return &ms_policy_lru;
+    case MS_EVICTION_LFU:
+        return &ms_policy_lfu;
+    case MS_EVICTION_FIFO:
+        return &ms_policy_fifo;
+    case MS_EVICTION_NONE:
+        return &ms_policy_none;
+    }
+    return &ms_policy_adaptive;
+}
+static enum ms_goal goal_of(enum ms_eviction_goal goal)
+{
+    switch (goal) {
+    case MS_EVICTION_GOAL_HITS:
+        return MS_GOAL_HITS;
+    case MS_EVICTION_GOAL_BYTES:
+        return MS_GOAL_BYTES;
+    case MS_EVICTION_GOAL_BALANCED:
+        return MS_GOAL_BALANCED;
+    }
+    return MS_GOAL_HITS;
+}
+static void init_members(memstore *store, const struct ms_settings *settings,
+                         const struct ms_logger *logger)
+{
+    store->settings = *settings;
+    store->hasher = ms_hasher_of(settings->hash_function, ms_random_seed());
+    store->keeps_created = settings->store_creation_time || settings->life_window != 0 ||
+                           settings->load_refresh_after != 0;
+    store->kept = (uint8_t)((store->keeps_created ? MS_KEPT_CREATED : 0) |
+                            (settings->ttl_mode == MS_TTL_MODE_ACCESS ? MS_KEPT_TTL : 0));
+    store->short_head = (uint8_t)ms_entry_head_size(false, store->kept);
+    store->unix_offset_read = INT64_MIN / 2;
+    ms_mutex_init(&store->settings_lock, MS_RANK_SETTINGS);
+    ms_mutex_init(&store->reclaim_lock, MS_RANK_RECLAIM);
+    ms_gate_init(&store->room_line, 1);
+    ms_mutex_init(&store->retired_lock, MS_RANK_RETIRED);
+    ms_store_relaxed(&store->diverts, ms_admission_diverts(settings));
+    ms_admission_init(&store->admission, settings);
+    ms_combiner_init(&store->combiner, settings->limit);
+    ms_events_init(&store->events, &store->arena.budget, &store->events_wanted,
+                   settings->secure_wipe);
+    ms_events_allow(&store->events, ms_notify_allowance(settings));
+    ms_flights_init(&store->flights, &store->arena.budget, settings->limit, settings->secure_wipe);
+    ms_breakers_init(&store->breakers);
+    ms_captures_init(&store->captures);
+    ms_news_init(&store->news);
+    ms_gate_init(&store->loads_gate, settings->load_max_loads);
+    ms_gate_init(&store->load_bytes_gate, ms_load_byte_places(settings));
+    ms_due_init(&store->due, ms_store_sweep_slack(settings));
+    ms_store_relaxed(&store->spent_at, MS_NEVER);
+    ms_tables_init(&store->tables);
+    ms_monitor_init(&store->monitor, settings->enable_metrics);
+    ms_track_init(&store->track);
+    ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
+}
+static const char *why_too_small(const memstore *store)
+{
+    const uint64_t passes = ms_admission_overhead(&store->settings);
+    _Static_assert(sizeof(struct ms_view_pass) == 40, "the text says so");
+    if (ms_arena_least_limit(&store->arena) - passes <= store->settings.limit)
+        return "performance.max_concurrent_readers: so many, of 40 bytes each, do not fit "
+               "performance.memory_limit";
+    return "performance.memory_limit: too small to hold the bookkeeping and eight segments; 128KiB "
+           "is enough, and 320KiB with monitoring.track_operation_latency";
+}
+static int init_arena(memstore *store, const char **why)
+{
+    const struct ms_settings *settings = &store->settings;
+    const struct ms_arena_options options = {
+        .limit = settings->limit,
+        .overhead = store->block_bytes + ms_sizing_shards(settings) * sizeof(struct ms_retired) +
+                    ms_admission_overhead(settings) + ms_stale_overhead(ms_sizing_shards(settings)),
+        .kept = store->kept,
+        .wipes = settings->secure_wipe,
+        .evicts = settings->eviction != MS_EVICTION_NONE,
+        .bins = policy_of(settings->eviction)->bins,
+        .segments_a_bin = policy_of(settings->eviction)->segments_a_bin,
+        .paging = ms_sizing_paging(settings),
+    };
+    bool out_of_memory;
+    if (ms_arena_init(&store->arena, &options, &out_of_memory)) {
+        store->granule_shift = (uint8_t)store->arena.granule_shift;
+        return MEMSTORE_OK;
+    }
+    if (out_of_memory)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    *why = why_too_small(store);
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+static int presize_index(memstore *store, const char **why)
+{
+    const uint64_t announced = store->settings.max_entries_in_window;
+    const uint32_t shards = store->index.shard_count;
+    if (announced == 0)
+        return MEMSTORE_OK;
+    const uint64_t mean = announced / shards + 1;
+    const uint64_t each = mean + mean / 16 + 32;
+    for (uint32_t shard = 0; shard < shards; shard++) {
+        if (each > UINT32_MAX ||
+            ms_index_grow(&store->index, shard, (uint32_t)each) != MS_INDEX_GROWN) {
+            *why = "max_entries_in_window: the index for as many entries does not fit "
+                   "performance.memory_limit";
+            return MEMSTORE_ERR_INVALID_CONFIG;
+        }
+    }
+    store->index.announced = (uint32_t)each;
+    return MEMSTORE_OK;
+}
+static int follow_keys(memstore *store, const char **why)
+{
+    struct ms_sampler *sampler;
+    if (!ms_track_prepare(store, ms_budget_limit(&store->arena.budget),
+                          store->settings.access_sample, &sampler)) {
+        *why = "performance.memory_limit: too small to hold what monitoring.access_sample_ratio "
+               "needs; 1MB is enough";
+        return MEMSTORE_ERR_INVALID_CONFIG;
+    }
+    ms_track_start(store, sampler, store->settings.access_sample);
+    return MEMSTORE_OK;
+}
+static int check_event_memory(const memstore *store, const char **why)
+{
+    const uint64_t least = ms_arena_least_limit(&store->arena) + ms_track_charged(store);
+    if (store->settings.event_memory == 0 ||
+        least + store->settings.event_memory <= store->settings.limit)
+        return MEMSTORE_OK;
+    *why = "events.queue_memory: leaves too little of performance.memory_limit to hold the "
+           "bookkeeping and eight segments";
+    return MEMSTORE_ERR_INVALID_CONFIG;
+}
+static void free_retired(struct ms_retired *retired)
+{
+    while (retired != NULL) {
+        struct ms_retired *next = retired->next;
+        ms_mem_free(retired);
+        retired = next;
+    }
+}
+void ms_store_free(memstore *store)
+{
+    ms_events_fini(&store->events);
+    ms_log_fini(&store->log);
+    ms_combiner_fini(store);
+    ms_flights_fini(&store->flights);
+    ms_breakers_fini(&store->breakers);
+    ms_gate_fini(&store->loads_gate);
+    ms_gate_fini(&store->load_bytes_gate);
+    ms_stale_fini(&store->stale, store->index.shard_count);
+    ms_track_discard(store, ms_load_relaxed(&store->track.sampler));
+    if (store->arena.base != NULL)
+        ms_arena_fini(&store->arena);
+    ms_counters_fini(&store->counters);
+    ms_due_fini(&store->due);
+    free_retired(store->retired);
+    free_retired(store->retired_spare);
+    ms_admission_fini(&store->admission);
+    ms_monitor_fini(&store->monitor);
+    ms_track_fini(&store->track);
+    ms_captures_fini(&store->captures);
+    ms_news_fini(&store->news);
+    ms_mutex_destroy(&store->settings_lock);
+    ms_gate_fini(&store->room_line);
+    ms_mutex_destroy(&store->reclaim_lock);
+    ms_mutex_destroy(&store->retired_lock);
+    ms_mem_unreserve(store->block, store->block_bytes);
+}
+static memstore *map_block(const struct ms_settings *settings)
+{
+    const size_t counters = ms_counters_bytes(ms_sizing_stripes(settings));
+    const size_t latencies =
+        counters + sizeof(memstore) + ms_index_overhead(ms_sizing_shards(settings));
+    const uint32_t latency_stripes = ms_sizing_latency_stripes(settings);
+    const size_t bytes = ms_mem_whole_pages(latencies + ms_latency_bytes(latency_stripes));
+    char *block = ms_mem_reserve(bytes);
+    if (block == NULL)
+        return NULL;
+    memstore *store = (memstore *)(block + counters);
+    store->block = block;
+    store->block_bytes = bytes;
+    ms_counters_init(&store->counters, ms_sizing_stripes(settings), block);
+    if (latency_stripes != 0)
+        ms_latency_init(&store->latency, latency_stripes, block + latencies);
+    return store;
+}
+#define LIMIT_PER_ASIDE 512
+#define ASIDE_MOST 4096
+static bool set_aside(memstore *store)
+{
+    const uint64_t share = store->settings.limit / LIMIT_PER_ASIDE;
+    store->flights.spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
+    return store->settings.eviction != MS_EVICTION_NONE ||
+           ms_flights_set_aside(&store->flights, share < ASIDE_MOST ? share : ASIDE_MOST);
+}
+static int build(memstore *store, const char **why)
+{
+    int status = init_arena(store, why);
+    if (status != MEMSTORE_OK)
+        return status;
+    if (!set_aside(store) || !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena)))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    ms_eviction_init(&store->eviction, policy_of(store->settings.eviction),
+                     goal_of(store->settings.eviction_goal), &store->arena);
+    store->touch = store->eviction.policy->touch;
+    store->tick_mask = ms_sizing_tick_mask(store);
+    ms_index_owner_init(store);
+    if (!ms_stale_init(&store->stale, store->index.shard_count))
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    status = presize_index(store, why);
+    if (status == MEMSTORE_OK && store->settings.access_sample != 0)
+        status = follow_keys(store, why);
+    if (status == MEMSTORE_OK)
+        status = check_event_memory(store, why);
+    return status == MEMSTORE_OK ? ms_maintenance_register(store) : status;
+}
+int ms_store_open(const struct ms_settings *settings, const struct ms_logger *logger,
+                  memstore **out, const char **why)
+{
+    memstore *store = map_block(settings);
+    *why = "the system gave no memory, no addresses or no thread for a store with this "
+           "performance.memory_limit";
+    if (store == NULL)
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    init_members(store, settings, logger);
+    const int status = build(store, why);
+    if (status != MEMSTORE_OK) {
+        ms_store_free(store);
+        return status;
+    }
+    ms_ways_open(store);
+    *why = NULL;
+    *out = store;
+    return MEMSTORE_OK;
+}
+
 /* lib/store/read/admission.c */
 #define LOOK_AGAIN 1
 uint8_t ms_admission_diverts(const struct ms_settings *settings)
@@ -22253,6 +22216,39 @@ void ms_admission_forget_threads(struct ms_admission *admission, uint32_t loads)
 }
 
 /* lib/store/read/get_avx2.c */
+#ifndef MS_PLATFORM_PROCESSOR_H
+#define MS_PLATFORM_PROCESSOR_H
+#include <stdbool.h>
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+    !defined(__SANITIZE_THREAD__) && !defined(MS_ONE_UNIT)
+#define MS_HAVE_AVX2_BUILD 1
+#else
+#define MS_HAVE_AVX2_BUILD 0
+#endif
+static inline bool ms_processor_has_avx2(void)
+{
+#if MS_HAVE_AVX2_BUILD
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2");
+#else
+    return false;
+#endif
+}
+#endif
+#ifndef MS_STORE_HOT_H
+#define MS_STORE_HOT_H
+#include <stdint.h>
+#define MS_HOT_MASK ((UINT64_C(1) << 21) - 1)
+#define MS_HOT_SHARDS UINT64_C(0xffff)
+#define MS_HOT_USUAL (UINT64_C(1) << 16)
+#define MS_HOT_OPEN (UINT64_C(1) << 17)
+#define MS_QUICK_SHARED 4096
+#define MS_HOT_MEASURED (UINT64_C(1) << 18)
+#define MS_HOT_MEASURED_USUAL (UINT64_C(1) << 19)
+#define MS_HOT_FOLLOWED_USUAL (UINT64_C(1) << 20)
+#define MS_HOT_FLAGS                                                                               \
+    (MS_HOT_USUAL | MS_HOT_OPEN | MS_HOT_MEASURED | MS_HOT_MEASURED_USUAL | MS_HOT_FOLLOWED_USUAL)
+#endif
 #ifndef MS_STORE_READ_QUICK_H
 #define MS_STORE_READ_QUICK_H
 MS_ALWAYS_INLINE uint64_t ms_quick_hot(const memstore *store)
@@ -24273,6 +24269,64 @@ void ms_cursor_free(memstore_cursor *cursor)
     ms_mem_free(cursor);
 }
 
+/* lib/store/sizing.c */
+#define LIMIT_PER_SHARD (64 * 1024)
+#define LIMIT_PER_SHARD_OF_SMALL (128 * 1024)
+#define STRIPES_MAX MS_READER_SLOTS
+_Static_assert(MS_SIZING_SMALL == STRIPES_MAX * UINT64_C(32) * 1024,
+               "a 32nd of a small limit for stripes");
+#define LIMIT_PER_STRIPE (128 * 1024)
+#define LATENCY_STRIPES_MAX 8
+#define LIMIT_PER_LATENCY_STRIPE (16 << 20)
+#define HUGE_PAGES_FROM (UINT64_C(64) << 20)
+static uint32_t power_of_two_up_to(uint64_t n, uint32_t most)
+{
+    uint32_t power = 1;
+    while (power < most && (uint64_t)power * 2 <= n)
+        power *= 2;
+    return power;
+}
+uint32_t ms_sizing_shards(const struct ms_settings *settings)
+{
+    const uint64_t each =
+        settings->limit < MS_SIZING_SMALL ? LIMIT_PER_SHARD_OF_SMALL : LIMIT_PER_SHARD;
+    return power_of_two_up_to(settings->limit / each, settings->shards);
+}
+uint32_t ms_sizing_stripes(const struct ms_settings *settings)
+{
+    if (settings->limit >= MS_SIZING_SMALL)
+        return 1 + STRIPES_MAX;
+    return 1 + power_of_two_up_to(settings->limit / LIMIT_PER_STRIPE, STRIPES_MAX);
+}
+uint32_t ms_sizing_latency_stripes(const struct ms_settings *settings)
+{
+    if (!settings->track_operation_latency)
+        return 0;
+    return power_of_two_up_to(settings->limit / LIMIT_PER_LATENCY_STRIPE, LATENCY_STRIPES_MAX);
+}
+enum ms_arena_paging ms_sizing_paging(const struct ms_settings *settings)
+{
+    switch (settings->huge_pages) {
+    case MS_HUGE_PAGES_AUTO:
+        return settings->limit >= HUGE_PAGES_FROM ? MS_PAGING_MIXED : MS_PAGING_SMALL;
+    case MS_HUGE_PAGES_ON:
+        return MS_PAGING_HUGE;
+    default:
+        return MS_PAGING_SMALL;
+    }
+}
+#define TICKS_SPARSE_FROM (16 << 20)
+#define LIMIT_PER_TICK (512 * 1024)
+#define TICK_MAX 512
+uint64_t ms_sizing_tick_mask(const memstore *store)
+{
+    const uint64_t limit = store->settings.limit;
+    if (store->touch != MS_TOUCH_STAMP)
+        return UINT64_MAX;
+    return limit >= TICKS_SPARSE_FROM ? power_of_two_up_to(limit / LIMIT_PER_TICK, TICK_MAX) - 1
+                                      : 0;
+}
+
 /* lib/store/snapshot/capture.c */
 #ifndef MS_STORE_HEAT_H
 #define MS_STORE_HEAT_H
@@ -24998,7 +25052,7 @@ static int restore(struct restoring *restoring)
     if (status != MEMSTORE_OK)
         return status;
     ms_upkeep_expire(restoring->store, ms_store_deadline(restoring->store));
-    ms_room_free_emptied(restoring->store);
+    ms_freeing_emptied(restoring->store);
     restoring->unix_now = ms_clock_unix_ms();
     restoring->now = restoring->unix_now - ms_clock_unix_offset_ms();
     if (restoring->unix_now < saved_at)
@@ -25413,6 +25467,330 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
     return status == MEMSTORE_OK ? warming.status : status;
 }
 
+/* lib/store/space/choose.c */
+#ifndef MS_STORE_SPACE_CHOOSE_H
+#define MS_STORE_SPACE_CHOOSE_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+struct ms_segment;
+struct ms_segment *ms_choose_stalest(memstore *store);
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
+#endif
+static void consider_stale(struct ms_segment *segment, void *context)
+{
+    struct ms_segment **stalest = context;
+    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
+        (*stalest == NULL ||
+         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
+        *stalest = segment;
+}
+struct ms_segment *ms_choose_stalest(memstore *store)
+{
+    struct ms_segment *stalest = NULL;
+    ms_arena_each(&store->arena, consider_stale, &stalest);
+    return stalest;
+}
+struct emptiest {
+    const memstore *store;
+    struct ms_segment *segment;
+    uint32_t dead;
+};
+static void consider(struct ms_segment *segment, void *context)
+{
+    struct emptiest *best = context;
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
+        segment == best->store->half_evicted)
+        return;
+    const uint32_t dead = ms_segment_dead_bytes(segment);
+    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
+        *best = (struct emptiest){best->store, segment, dead};
+}
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
+{
+    struct emptiest best = {store, NULL, 0};
+    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
+        return NULL;
+    ms_arena_each(&store->arena, consider, &best);
+    return best.dead >= least ? best.segment : NULL;
+}
+
+/* lib/store/space/compact.c */
+#ifndef MS_STORE_SPACE_COMPACT_H
+#define MS_STORE_SPACE_COMPACT_H
+#include <memstore/memstore.h>
+int ms_store_compact(memstore *store, double max_dead_ratio);
+#endif
+#ifndef MS_STORE_SPACE_RECLAIM_H
+#define MS_STORE_SPACE_RECLAIM_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+struct ms_segment;
+bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
+bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
+uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
+                                 uint32_t most, bool keeps);
+uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
+#endif
+#ifndef MS_STORE_WATCH_REPORT_H
+#define MS_STORE_WATCH_REPORT_H
+#include <memstore/memstore.h>
+#include <stdint.h>
+uint64_t ms_store_size(memstore *store);
+void ms_store_stats(memstore *store, memstore_stats *out);
+void ms_store_rising_stats(memstore *store, memstore_stats *out);
+void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
+void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
+void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
+int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
+void ms_store_reset_stats(memstore *store);
+void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
+#endif
+#include <sched.h>
+#define COMPACTS_ON 1
+static double dead_ratio(memstore *store)
+{
+    uint64_t live, dead;
+    ms_store_live_and_dead(store, &live, &dead);
+    return dead == 0 ? 0 : (double)dead / (double)(live + dead);
+}
+static void begin_compaction_locked(memstore *store)
+{
+    store->half_evicted = NULL;
+    ms_arena_seal_open(&store->arena);
+    ms_freeing_emptied_locked(store, ms_store_deadline(store));
+}
+static int compact_step_locked(memstore *store, double max_dead_ratio)
+{
+    if (ms_store_is_closed(store))
+        return MEMSTORE_ERR_CACHE_CLOSED;
+    if (dead_ratio(store) <= max_dead_ratio)
+        return MEMSTORE_OK;
+    struct ms_segment *segment = ms_choose_emptiest(store, 1);
+    if (segment == NULL)
+        return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+    ms_reclaim_compact_locked(store, segment);
+    const bool emptied = ms_segment_is_in_limbo(segment);
+    ms_harvest_locked(store, ms_store_deadline(store));
+    return emptied ? COMPACTS_ON : MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+}
+int ms_store_compact(memstore *store, double max_dead_ratio)
+{
+    uint32_t left = ms_arena_most_in_use(&store->arena);
+    int status = COMPACTS_ON;
+    ms_upkeep_expire(store, ms_store_deadline(store));
+    if (store->settings.secure_wipe && max_dead_ratio == 0)
+        ms_track_forget_keys(store);
+    for (bool begun = false; status == COMPACTS_ON; begun = true) {
+        if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (!begun)
+            begin_compaction_locked(store);
+        status = compact_step_locked(store, max_dead_ratio);
+        ms_mutex_unlock(&store->reclaim_lock);
+        if (status == COMPACTS_ON && ms_wait_is_stopped())
+            return MEMSTORE_ERR_LOCK_TIMEOUT;
+        if (status == COMPACTS_ON && left-- == 0)
+            return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
+        if (status == COMPACTS_ON)
+            sched_yield();
+    }
+    return status;
+}
+
+/* lib/store/space/freeing.c */
+#define PATIENCE_FOR_SHARDS_US 100000
+#define VICTIMS_A_STEP 1024
+#define FAILURES_A_STEP 8
+#define AHEAD_FROM_SEGMENTS 128
+#define SWEEPS_A_STEP 8
+bool ms_freeing_lock(memstore *store, int64_t deadline_us)
+{
+    return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
+                                  : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
+}
+static bool sweep_expired(memstore *store)
+{
+    const int64_t now = ms_clock_exact_ms();
+    struct ms_segment *segment;
+    for (int i = 0; i < SWEEPS_A_STEP; i++) {
+        segment = ms_due_any_expired(&store->due, now);
+        if (segment == NULL)
+            return false;
+        if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
+            return true;
+        if (ms_load_relaxed(&segment->earliest) <= now)
+            return false;
+    }
+    return false;
+}
+static bool drop_stale(memstore *store)
+{
+    struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_choose_stalest(store) : NULL;
+    return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
+}
+enum compaction {
+    COMPACTION_NOTHING,
+    COMPACTION_DONE,
+    COMPACTION_HELD_UP,
+    COMPACTION_WITHOUT_ROOM
+};
+static enum compaction store_space_freeing_compact_one(memstore *store)
+{
+    struct ms_segment *segment = ms_choose_emptiest(store, store->arena.worn_from);
+    if (segment == NULL)
+        return COMPACTION_NOTHING;
+    const bool met_all = ms_reclaim_compact_locked(store, segment);
+    if (ms_segment_is_in_limbo(segment)) {
+        store->held_up_since = 0;
+        return COMPACTION_DONE;
+    }
+    return met_all ? COMPACTION_WITHOUT_ROOM : COMPACTION_HELD_UP;
+}
+static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadline_us)
+{
+    if (compaction == COMPACTION_NOTHING)
+        return false;
+    if (ms_arena_has_limbo(&store->arena, 1))
+        return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
+    if (compaction == COMPACTION_WITHOUT_ROOM)
+        return false;
+    const int64_t now = ms_clock_real_us();
+    if (store->held_up_since == 0 || now - store->held_up_last >= PATIENCE_FOR_SHARDS_US)
+        store->held_up_since = now;
+    store->held_up_last = now;
+    return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
+}
+static bool resize_ghost(memstore *store, uint64_t keys)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_retired *node = ms_mem_alloc(sizeof *node);
+    struct ms_ghost_table *old = NULL;
+    const bool resized =
+        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, keys,
+                                        (uint64_t)arena->reserve << arena->segment_shift, &old);
+    if (old == NULL) {
+        ms_mem_free(node);
+        return resized;
+    }
+    *node = (struct ms_retired){.memory = old, .size = old->bytes};
+    ms_harvest_retire(store, node);
+    return true;
+}
+static bool evict_victim(memstore *store)
+{
+    int failures = 0;
+    for (int i = 0; i < VICTIMS_A_STEP && failures < FAILURES_A_STEP; i++) {
+        struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
+        if (victim == NULL)
+            return false;
+        ms_tell_limit_reached(store);
+        failures += !ms_reclaim_evict_locked(store, victim);
+        if (ms_segment_is_in_limbo(victim) || store->moves_wait)
+            return true;
+    }
+    return false;
+}
+static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
+{
+    const uint64_t keys = ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
+                                        ms_budget_limit(&store->arena.budget));
+    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
+        return;
+    const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
+    for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
+        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
+            return;
+        ms_arena_cool(&store->arena, 0);
+    }
+}
+static bool evict_one(memstore *store, int64_t deadline_us)
+{
+    if (store->eviction.policy->ghost_percent != 0) {
+        const uint64_t entries = ms_index_count(&store->index);
+        ms_eviction_inform(&store->eviction, entries,
+                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
+        fit_ghost(store, entries, deadline_us);
+    }
+    return evict_victim(store);
+}
+static bool store_space_freeing_harvest(memstore *store, int64_t deadline_us)
+{
+    const struct ms_arena *arena = &store->arena;
+    if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
+        return ms_harvest_locked(store, deadline_us);
+    const bool waits = store->moves_wait || arena->segment_count < AHEAD_FROM_SEGMENTS ||
+                       ms_arena_has_limbo(&store->arena, 2);
+    return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
+}
+static bool empty_spent(memstore *store, int64_t deadline_us)
+{
+    if (sweep_expired(store) || drop_stale(store))
+        return true;
+    const enum compaction compaction = store_space_freeing_compact_one(store);
+    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
+           ms_tables_shrink_locked(store);
+}
+bool ms_freeing_empty_locked(memstore *store, int64_t deadline_us)
+{
+    return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
+}
+static bool store_space_freeing_seal_spent(memstore *store)
+{
+    bool left;
+    return ms_arena_seal_spent(&store->arena, store->arena.worn_from, true, &left);
+}
+static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
+{
+    struct ms_arena *arena = &store->arena;
+    if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
+        return true;
+    if (store_space_freeing_harvest(store, deadline_us))
+        return true;
+    if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
+        return false;
+    if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
+        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store))
+        return true;
+    return evicts && store_space_freeing_seal_spent(store);
+}
+bool ms_freeing_step_locked(memstore *store, int64_t deadline_us)
+{
+    return take_step(store, true, deadline_us);
+}
+bool ms_freeing_spent_locked(memstore *store, int64_t deadline_us)
+{
+    return take_step(store, false, deadline_us);
+}
+bool ms_freeing_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
+{
+    store->keeps_none = ++*steps > store->arena.segment_count;
+    const bool stepped = ms_freeing_step_locked(store, deadline_us);
+    store->keeps_none = false;
+    return stepped;
+}
+bool ms_freeing_evict_locked(memstore *store, int64_t deadline_us)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
+        !ms_harvest_locked(store, deadline_us))
+        return false;
+    return ms_arena_cool(&store->arena, 0) != 0;
+}
+void ms_freeing_emptied_locked(memstore *store, int64_t deadline_us)
+{
+    ms_arena_recycle_waiting(&store->arena);
+    ms_harvest_locked(store, deadline_us);
+}
+void ms_freeing_emptied(memstore *store)
+{
+    const int64_t deadline = ms_store_deadline(store);
+    if (!ms_freeing_lock(store, deadline))
+        return;
+    ms_freeing_emptied_locked(store, deadline);
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 /* lib/store/space/harvest.c */
 #define RETIRED_SHARE_DIVISOR 256
 #define RETIRED_SHARE_DIVISOR_AT_MOST 32
@@ -25515,6 +25893,188 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
     const bool freed = release(store, limbo, take_retired(store, store->retired_ripening));
     ms_harvest_begin_locked(store);
     return freed;
+}
+
+/* lib/store/space/move.c */
+#ifndef MS_STORE_SPACE_MOVE_H
+#define MS_STORE_SPACE_MOVE_H
+struct ms_moves {
+    memstore *store;
+    struct ms_segment *from;
+    int64_t now;
+    bool any_class;
+    uint64_t refused_size;
+    uint64_t bytes;
+};
+bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
+                   const struct ms_index_slot *slot, const struct ms_verdict *verdict);
+bool ms_move_has_reserve(memstore *store);
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
+#endif
+#ifndef MS_STORE_SPACE_WALK_H
+#define MS_STORE_SPACE_WALK_H
+#define MS_WALK_AHEAD_BYTES 2048
+struct ms_walk {
+    const memstore *store;
+    struct ms_segment *segment;
+    uint32_t offset;
+    uint32_t end;
+};
+static inline struct ms_walk ms_walk_start(const memstore *store, struct ms_segment *segment)
+{
+    return (struct ms_walk){store, segment, 0, ms_load_acquire(&segment->used)};
+}
+static inline bool ms_walk_next(struct ms_walk *walk, struct ms_found *out)
+{
+    if (walk->offset >= walk->end)
+        return false;
+    out->segment = walk->segment;
+    out->entry = (struct ms_entry *)(walk->segment->base + walk->offset);
+    out->parts = ms_entry_parts(out->entry, walk->store->kept);
+    out->place = ms_arena_place_of(&walk->store->arena, out->entry);
+    walk->offset += ms_arena_padded(&walk->store->arena, out->parts.size);
+    ms_prefetch((const char *)out->entry + MS_WALK_AHEAD_BYTES);
+    return true;
+}
+#endif
+static bool reserve_in(struct ms_moves *moves, const struct ms_entry_shape *shape,
+                       struct ms_placement *placement, uint32_t ttl_class, struct ms_reserved *out)
+{
+    placement->ttl_class = ttl_class;
+    return ms_arena_reserve(&moves->store->arena, placement, shape, out);
+}
+static bool reserve_in_any_class(struct ms_moves *moves, const struct ms_entry_shape *shape,
+                                 struct ms_placement *placement, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &moves->store->arena;
+    const uint64_t size = ms_shape_size(shape, true, arena->kept);
+    if (moves->refused_size != 0 && size >= moves->refused_size)
+        return false;
+    const uint32_t own = placement->ttl_class;
+    if (reserve_in(moves, shape, placement, own, out))
+        return true;
+    for (uint32_t step = 1; step < arena->ttl_classes; step++) {
+        if (own + step < arena->ttl_classes && reserve_in(moves, shape, placement, own + step, out))
+            return true;
+        if (step < own && reserve_in(moves, shape, placement, own - step, out))
+            return true;
+    }
+    if (own != 0 && reserve_in(moves, shape, placement, 0, out))
+        return true;
+    moves->refused_size = size;
+    return false;
+}
+static bool reserve_copy(struct ms_moves *moves, const struct ms_entry_shape *shape,
+                         struct ms_placement *placement, struct ms_reserved *out)
+{
+    return moves->any_class ? reserve_in_any_class(moves, shape, placement, out)
+                            : ms_arena_reserve(&moves->store->arena, placement, shape, out);
+}
+static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found,
+                                           bool keeps_version)
+{
+    return (struct ms_entry_shape){
+        .key_size = found->parts.key_size,
+        .value_size = found->parts.value_size,
+        .version = keeps_version ? ms_found_version(store, found) : 0,
+        .expiry = ms_found_expiry(found),
+        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
+        .ttl = ms_found_ttl(store, found),
+    };
+}
+static bool copy_entry(struct ms_moves *moves, const struct ms_found *found,
+                       const struct ms_verdict *verdict, bool keeps_version,
+                       struct ms_reserved *copy)
+{
+    memstore *store = moves->store;
+    const struct ms_entry_shape shape = shape_of_copy(store, found, keeps_version);
+    const int64_t expiry = shape.expiry;
+    struct ms_placement placement = {
+        .queue = verdict->queue,
+        .ttl_class = ms_ttl_class(expiry, moves->now, store->arena.ttl_classes),
+        .access = verdict->access,
+        .rank = verdict->rank,
+        .privileged = true,
+    };
+    if (!reserve_copy(moves, &shape, &placement, copy))
+        return false;
+    memcpy(copy->key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
+    ms_store_note_expiry(store, copy->segment, expiry,
+                         ms_due_moved_since(moves->from, expiry, moves->now));
+    ms_arena_publish(copy);
+    moves->bytes += copy->size;
+    ms_testing_reach(MS_POINT_ENTRY_COPIED);
+    return true;
+}
+static bool is_told(const memstore *store, const struct ms_found *found)
+{
+    return (ms_load_relaxed(&found->entry->mark) & MS_MARK_VERSIONED) != 0 ||
+           ms_found_version(store, found) != ms_found_instance(store, found);
+}
+static bool withhold_version(memstore *store, const struct ms_found *found, ms_place copy)
+{
+    unsigned char mark = ms_load_relaxed(&found->entry->mark);
+    ms_store_release(&store->moving, (uint64_t)found->place << 32 | copy);
+    while ((mark & MS_MARK_VERSIONED) == 0) {
+        if (ms_cas_acq_rel(&found->entry->mark, &mark, (unsigned char)(mark | MS_MARK_DEAD)))
+            return true;
+    }
+    ms_store_release(&store->moving, 0);
+    return false;
+}
+static void drop_copy(memstore *store, const struct ms_reserved *copy)
+{
+    struct ms_found found;
+    ms_found_at(store, copy->place, &found);
+    ms_store_entry_died(store, &found);
+}
+static bool copy_settled(struct ms_moves *moves, const struct ms_found *found,
+                         const struct ms_verdict *verdict, struct ms_reserved *copy)
+{
+    memstore *store = moves->store;
+    const bool told = is_told(store, found);
+    if (!copy_entry(moves, found, verdict, told, copy))
+        return false;
+    if (told || ms_testing_has_fault(MS_FAULT_VERSION_LEFT_BEHIND) ||
+        withhold_version(store, found, copy->place))
+        return true;
+    drop_copy(store, copy);
+    return copy_entry(moves, found, verdict, true, copy);
+}
+bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
+                   const struct ms_index_slot *slot, const struct ms_verdict *verdict)
+{
+    memstore *store = moves->store;
+    const int64_t expiry = ms_found_expiry(found);
+    struct ms_reserved copy;
+    if (!copy_settled(moves, found, verdict, &copy))
+        return false;
+    ms_testing_reach(MS_POINT_VERSION_WITHHELD);
+    ms_index_set(&store->index, hash, slot, copy.place);
+    ms_store_release(&store->moving, 0);
+    ms_slide_carry(store, found, &copy, expiry);
+    ms_store_entry_died(store, found);
+    return true;
+}
+bool ms_move_has_reserve(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+}
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_walk walk = ms_walk_start(store, segment);
+    struct ms_found found;
+    uint64_t bytes = 0;
+    while (ms_walk_next(&walk, &found)) {
+        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
+            const struct ms_entry_shape shape =
+                shape_of_copy(store, &found, is_told(store, &found));
+            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
+            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
+        }
+    }
+    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
 }
 
 /* lib/store/space/pressure_limit.c */
@@ -25669,50 +26229,12 @@ void ms_pressure_limit_forget_parent(memstore *store)
 }
 
 /* lib/store/space/reclaim.c */
-#ifndef MS_STORE_SPACE_RECLAIM_H
-#define MS_STORE_SPACE_RECLAIM_H
-#include <memstore/memstore.h>
-#include <stdbool.h>
-#include <stdint.h>
-struct ms_segment;
-bool ms_reclaim_evict_locked(memstore *store, struct ms_segment *victim);
-bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment);
-bool ms_reclaim_compact_locked(memstore *store, struct ms_segment *victim);
-uint64_t ms_reclaim_sweep_locked(memstore *store, struct ms_segment *segment, int64_t now,
-                                 uint32_t most, bool keeps);
-uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segment);
-struct ms_segment *ms_reclaim_stalest(memstore *store);
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least);
-#endif
 #define store_space_reclaim_GROUP 16
-#define READ_AHEAD_BYTES 2048
 #define store_space_reclaim_SHARD_PATIENCE_US 5000
 #define COMPACT_PASSES 4
 #define MOVES_FOR_FREED 8
 #define OWED_SEGMENTS 2
 #define OWED_BYTES (UINT64_C(128) << 10)
-struct store_space_reclaim_walk {
-    const memstore *store;
-    struct ms_segment *segment;
-    uint32_t offset;
-    uint32_t end;
-};
-static struct store_space_reclaim_walk walk_start(const memstore *store, struct ms_segment *segment)
-{
-    return (struct store_space_reclaim_walk){store, segment, 0, ms_load_acquire(&segment->used)};
-}
-static bool walk_next(struct store_space_reclaim_walk *store_space_reclaim_walk, struct ms_found *out)
-{
-    if (store_space_reclaim_walk->offset >= store_space_reclaim_walk->end)
-        return false;
-    out->segment = store_space_reclaim_walk->segment;
-    out->entry = (struct ms_entry *)(store_space_reclaim_walk->segment->base + store_space_reclaim_walk->offset);
-    out->parts = ms_entry_parts(out->entry, store_space_reclaim_walk->store->kept);
-    out->place = ms_arena_place_of(&store_space_reclaim_walk->store->arena, out->entry);
-    store_space_reclaim_walk->offset += ms_arena_padded(&store_space_reclaim_walk->store->arena, out->parts.size);
-    ms_prefetch((const char *)out->entry + READ_AHEAD_BYTES);
-    return true;
-}
 enum purpose { PURPOSE_EVICT, PURPOSE_COMPACT, PURPOSE_SWEEP, PURPOSE_DROP_STALE };
 struct pass {
     memstore *store;
@@ -25723,8 +26245,8 @@ struct pass {
     int64_t earliest;
     bool passed_over;
     bool stopped;
-    uint64_t refused_size;
-    uint64_t removed_expired, expired_unread, evicted, evicted_unread, moved_bytes, dropped_stale;
+    struct ms_moves moves;
+    uint64_t removed_expired, expired_unread, evicted, evicted_unread, dropped_stale;
 };
 struct candidate {
     struct ms_found found;
@@ -25775,127 +26297,6 @@ static void judge_stale(struct pass *pass, const struct candidate *candidate)
     else
         note_earliest(pass, end);
 }
-static bool reserve_in(struct pass *pass, const struct ms_entry_shape *shape,
-                       struct ms_placement *placement, uint32_t ttl_class, struct ms_reserved *out)
-{
-    placement->ttl_class = ttl_class;
-    return ms_arena_reserve(&pass->store->arena, placement, shape, out);
-}
-static bool reserve_in_any_class(struct pass *pass, const struct ms_entry_shape *shape,
-                                 struct ms_placement *placement, struct ms_reserved *out)
-{
-    struct ms_arena *arena = &pass->store->arena;
-    const uint64_t size = ms_shape_size(shape, true, arena->kept);
-    if (pass->refused_size != 0 && size >= pass->refused_size)
-        return false;
-    const uint32_t own = placement->ttl_class;
-    if (reserve_in(pass, shape, placement, own, out))
-        return true;
-    for (uint32_t step = 1; step < arena->ttl_classes; step++) {
-        if (own + step < arena->ttl_classes && reserve_in(pass, shape, placement, own + step, out))
-            return true;
-        if (step < own && reserve_in(pass, shape, placement, own - step, out))
-            return true;
-    }
-    if (own != 0 && reserve_in(pass, shape, placement, 0, out))
-        return true;
-    pass->refused_size = size;
-    return false;
-}
-static bool reserve_copy(struct pass *pass, const struct ms_entry_shape *shape,
-                         struct ms_placement *placement, struct ms_reserved *out)
-{
-    return pass->purpose == PURPOSE_COMPACT
-               ? reserve_in_any_class(pass, shape, placement, out)
-               : ms_arena_reserve(&pass->store->arena, placement, shape, out);
-}
-static struct ms_entry_shape shape_of_copy(memstore *store, const struct ms_found *found,
-                                           bool keeps_version)
-{
-    return (struct ms_entry_shape){
-        .key_size = found->parts.key_size,
-        .value_size = found->parts.value_size,
-        .version = keeps_version ? ms_found_version(store, found) : 0,
-        .expiry = ms_found_expiry(found),
-        .created = store->keeps_created ? ms_entry_created(found->entry) : 0,
-        .ttl = ms_found_ttl(store, found),
-    };
-}
-static bool copy_entry(struct pass *pass, const struct ms_found *found,
-                       const struct ms_verdict *verdict, bool keeps_version,
-                       struct ms_reserved *copy)
-{
-    memstore *store = pass->store;
-    const struct ms_entry_shape shape = shape_of_copy(store, found, keeps_version);
-    const int64_t expiry = shape.expiry;
-    struct ms_placement placement = {
-        .queue = verdict->queue,
-        .ttl_class = ms_ttl_class(expiry, pass->now, store->arena.ttl_classes),
-        .access = verdict->access,
-        .rank = verdict->rank,
-        .privileged = true,
-    };
-    if (!reserve_copy(pass, &shape, &placement, copy))
-        return false;
-    memcpy(copy->key, found->parts.key, (size_t)found->parts.key_size + found->parts.value_size);
-    ms_store_note_expiry(store, copy->segment, expiry,
-                         ms_due_moved_since(pass->segment, expiry, pass->now));
-    ms_arena_publish(copy);
-    pass->moved_bytes += copy->size;
-    ms_testing_reach(MS_POINT_ENTRY_COPIED);
-    return true;
-}
-static bool is_told(const memstore *store, const struct ms_found *found)
-{
-    return (ms_load_relaxed(&found->entry->mark) & MS_MARK_VERSIONED) != 0 ||
-           ms_found_version(store, found) != ms_found_instance(store, found);
-}
-static bool withhold_version(memstore *store, const struct ms_found *found, ms_place copy)
-{
-    unsigned char mark = ms_load_relaxed(&found->entry->mark);
-    ms_store_release(&store->moving, (uint64_t)found->place << 32 | copy);
-    while ((mark & MS_MARK_VERSIONED) == 0) {
-        if (ms_cas_acq_rel(&found->entry->mark, &mark, (unsigned char)(mark | MS_MARK_DEAD)))
-            return true;
-    }
-    ms_store_release(&store->moving, 0);
-    return false;
-}
-static void drop_copy(memstore *store, const struct ms_reserved *copy)
-{
-    struct ms_found found;
-    ms_found_at(store, copy->place, &found);
-    ms_store_entry_died(store, &found);
-}
-static bool copy_settled(struct pass *pass, const struct ms_found *found,
-                         const struct ms_verdict *verdict, struct ms_reserved *copy)
-{
-    memstore *store = pass->store;
-    const bool told = is_told(store, found);
-    if (!copy_entry(pass, found, verdict, told, copy))
-        return false;
-    if (told || ms_testing_has_fault(MS_FAULT_VERSION_LEFT_BEHIND) ||
-        withhold_version(store, found, copy->place))
-        return true;
-    drop_copy(store, copy);
-    return copy_entry(pass, found, verdict, true, copy);
-}
-static bool move_entry(struct pass *pass, const struct candidate *candidate,
-                       const struct ms_index_slot *slot, const struct ms_verdict *verdict)
-{
-    memstore *store = pass->store;
-    const struct ms_found *found = &candidate->found;
-    const int64_t expiry = ms_found_expiry(found);
-    struct ms_reserved copy;
-    if (!copy_settled(pass, found, verdict, &copy))
-        return false;
-    ms_testing_reach(MS_POINT_VERSION_WITHHELD);
-    ms_index_set(&store->index, candidate->hash, slot, copy.place);
-    ms_store_release(&store->moving, 0);
-    ms_slide_carry(store, found, &copy, expiry);
-    ms_store_entry_died(store, found);
-    return true;
-}
 static uint64_t pay_for_moves(memstore *store, const struct ms_segment *victim)
 {
     const uint64_t used = ms_load_relaxed(&victim->used);
@@ -25930,7 +26331,7 @@ static void evict_entry(struct pass *pass, const struct candidate *candidate,
         return;
     }
     if (keep && may_move(store, entry.size)) {
-        if (move_entry(pass, candidate, slot, &verdict)) {
+        if (ms_move_entry(&pass->moves, &candidate->found, candidate->hash, slot, &verdict)) {
             store->moves_owed += entry.size;
             return;
         }
@@ -25955,7 +26356,7 @@ static void compact_entry(struct pass *pass, const struct candidate *candidate,
         .access = ms_entry_seen_mark(candidate->found.entry) & MS_MARK_ACCESS,
         .rank = pass->segment->rank,
     };
-    move_entry(pass, candidate, slot, &verdict);
+    ms_move_entry(&pass->moves, &candidate->found, candidate->hash, slot, &verdict);
 }
 static bool lock_shard(struct pass *pass, ms_mutex *lock)
 {
@@ -26008,11 +26409,11 @@ static void leave_alone(struct pass *pass, const struct ms_found *found)
     else if ((mark & MS_MARK_DEAD) == 0)
         note_earliest(pass, ms_found_expiry(found));
 }
-static size_t collect_group(struct pass *pass, struct store_space_reclaim_walk *store_space_reclaim_walk, struct candidate group[store_space_reclaim_GROUP])
+static size_t collect_group(struct pass *pass, struct ms_walk *walk, struct candidate group[store_space_reclaim_GROUP])
 {
     size_t count = 0;
     struct ms_found found;
-    while (count < store_space_reclaim_GROUP && walk_next(store_space_reclaim_walk, &found)) {
+    while (count < store_space_reclaim_GROUP && ms_walk_next(walk, &found)) {
         if (is_candidate(pass, &found)) {
             group[count].found = found;
             group[count].hash = ms_store_hash(pass->store, found.parts.key, found.parts.key_size);
@@ -26038,17 +26439,17 @@ static void count_pass(const struct pass *pass)
         ms_count(counters, MS_COUNT_EVICTED_UNREAD, pass->evicted_unread);
     if (pass->evicted != 0)
         ms_count(counters, MS_COUNT_EVICTIONS, pass->evicted);
-    if (pass->moved_bytes != 0)
-        ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moved_bytes);
+    if (pass->moves.bytes != 0)
+        ms_count(counters, MS_COUNT_MOVED_BYTES, pass->moves.bytes);
 }
 static void run_pass(struct pass *pass, uint32_t most)
 {
-    struct store_space_reclaim_walk store_space_reclaim_walk = walk_start(pass->store, pass->segment);
+    struct ms_walk walk = ms_walk_start(pass->store, pass->segment);
     struct candidate group[store_space_reclaim_GROUP];
     size_t count;
     pass->earliest = MS_NEVER;
     ms_testing_reach(MS_POINT_RECLAIMING);
-    while ((count = collect_group(pass, &store_space_reclaim_walk, group)) != 0) {
+    while ((count = collect_group(pass, &walk, group)) != 0) {
         for (size_t i = 0; i < count; i++) {
             pass->stopped |= most != 0 && pass->removed_expired >= most;
             if (pass->stopped) {
@@ -26066,8 +26467,11 @@ static bool empty_segment(memstore *store, struct ms_segment *segment, enum purp
     const uint64_t rank = segment->rank;
     struct pass pass;
     do {
+        const int64_t now = ms_clock_exact_ms();
+        const struct ms_moves moves = {
+            .store = store, .from = segment, .now = now, .any_class = purpose == PURPOSE_COMPACT};
         pass = (struct pass){
-            .store = store, .segment = segment, .purpose = purpose, .now = ms_clock_exact_ms()};
+            .store = store, .segment = segment, .purpose = purpose, .now = now, .moves = moves};
         run_pass(&pass, 0);
     } while (pass.passed_over && --passes != 0);
     *met_all = !pass.passed_over;
@@ -26150,59 +26554,133 @@ uint64_t ms_reclaim_drop_stale_locked(memstore *store, struct ms_segment *segmen
     run_pass(&pass, 0);
     return pass.removed_expired + pass.dropped_stale;
 }
-static void consider_stale(struct ms_segment *segment, void *context)
+
+/* lib/store/space/reserve.c */
+static int settle_in(memstore *store, const struct ms_reserved *reserved)
 {
-    struct ms_segment **stalest = context;
-    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
-        (*stalest == NULL ||
-         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
-        *stalest = segment;
+    if (ms_unlikely(reserved->segment->is_solo) &&
+        !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena))) {
+        ms_reserve_abandon(store, reserved);
+        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    }
+    if (ms_unlikely(ms_reserve_opened(reserved))) {
+        ms_store_relaxed(&store->stale.taken, 0);
+        ms_maintenance_wake(store);
+    }
+    return MEMSTORE_OK;
 }
-struct ms_segment *ms_reclaim_stalest(memstore *store)
+static bool compact_little(memstore *store, int64_t deadline_us)
 {
-    struct ms_segment *stalest = NULL;
-    ms_arena_each(&store->arena, consider_stale, &stalest);
-    return stalest;
+    struct ms_segment *segment = ms_choose_emptiest(store, 1);
+    if (segment == NULL || !ms_move_fits_reserve(store, segment))
+        return false;
+    ms_reclaim_compact_locked(store, segment);
+    return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
 }
-bool ms_reclaim_fits_reserve(memstore *store, struct ms_segment *segment)
+static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
+                              const struct ms_entry_shape *shape, int64_t deadline_us,
+                              struct ms_reserved *out)
 {
-    struct ms_arena *arena = &store->arena;
-    struct store_space_reclaim_walk store_space_reclaim_walk = walk_start(store, segment);
-    struct ms_found found;
-    uint64_t bytes = 0;
-    while (walk_next(&store_space_reclaim_walk, &found)) {
-        if ((ms_load_acquire(&found.entry->mark) & MS_MARK_DEAD) == 0) {
-            const struct ms_entry_shape shape =
-                shape_of_copy(store, &found, is_told(store, &found));
-            const bool is_long = ms_shape_is_long(&shape, segment->time_base);
-            bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
+    bool sealed = false;
+    for (;;) {
+        if (ms_move_has_reserve(store) &&
+            (ms_arena_reserve(&store->arena, placement, shape, out) ||
+             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+            return true;
+        if (ms_wait_is_over(deadline_us))
+            return false;
+        if (!compact_little(store, deadline_us)) {
+            bool left;
+            if (sealed || !ms_arena_seal_spent(&store->arena, 1, true, &left))
+                return false;
+            sealed = true;
         }
     }
-    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
 }
-struct emptiest {
-    const memstore *store;
-    struct ms_segment *segment;
-    uint32_t dead;
-};
-static void consider(struct ms_segment *segment, void *context)
+static int squeeze_in(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      struct ms_reserved *out)
 {
-    struct emptiest *best = context;
-    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
-        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
-        segment == best->store->half_evicted)
+    if (!ms_freeing_lock(store, deadline_us))
+        return MEMSTORE_ERR_CACHE_FULL;
+    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
+}
+int ms_reserve_room(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &store->arena;
+    struct ms_budget_mark asked = ms_budget_mark(&arena->budget);
+    if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
+        const uint64_t size = ms_shape_size(shape, true, store->kept);
+        const uint64_t bytes =
+            ms_arena_is_large(arena, size)
+                ? (uint64_t)ms_arena_solo_head(arena) + ms_arena_padded(arena, size)
+                : 0;
+        const int64_t deadline = ms_store_deadline(store);
+        ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
+        do {
+            int status = ms_room_make(store, bytes, deadline, &asked);
+            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
+                status = squeeze_in(store, placement, shape, deadline, out);
+                if (status == MEMSTORE_OK)
+                    break;
+            }
+            if (status != MEMSTORE_OK)
+                return status;
+        } while (!ms_arena_reserve(arena, placement, shape, out));
+    }
+    return settle_in(store, out);
+}
+void ms_reserve_prepare(memstore *store)
+{
+    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_freed_ahead(&store->arena) == 0 ||
+        ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
+        !ms_mutex_try_lock(&store->reclaim_lock))
         return;
-    const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
-        *best = (struct emptiest){best->store, segment, dead};
+    if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
+        ms_freeing_step_locked(store, MS_HARVEST_NO_WAIT);
+        ms_harvest_begin_locked(store);
+    }
+    ms_mutex_unlock(&store->reclaim_lock);
 }
-struct ms_segment *ms_reclaim_emptiest(memstore *store, uint64_t least)
+static bool free_spent(memstore *store, int64_t deadline_us)
 {
-    struct emptiest best = {store, NULL, 0};
-    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
-        return NULL;
-    ms_arena_each(&store->arena, consider, &best);
-    return best.dead >= least ? best.segment : NULL;
+    if (!ms_freeing_lock(store, deadline_us))
+        return false;
+    const bool stepped = ms_freeing_spent_locked(store, deadline_us);
+    ms_mutex_unlock(&store->reclaim_lock);
+    return stepped;
+}
+static bool leaves_enough(memstore *store)
+{
+    const uint32_t kept = ms_room_kept_for_writers(store);
+    return kept == 0 || ms_arena_available(&store->arena) >= kept;
+}
+static bool take_free(memstore *store, const struct ms_placement *placement,
+                      const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    struct ms_arena *arena = &store->arena;
+    if (!ms_arena_reserve(arena, placement, shape, out))
+        return false;
+    if (ms_reserve_opened(out) && !leaves_enough(store)) {
+        ms_reserve_abandon(store, out);
+        return false;
+    }
+    return true;
+}
+int ms_reserve_free(memstore *store, const struct ms_placement *placement,
+                    const struct ms_entry_shape *shape, struct ms_reserved *out)
+{
+    if (!take_free(store, placement, shape, out)) {
+        const int64_t deadline = ms_store_deadline(store);
+        do {
+            if (!free_spent(store, deadline))
+                return MEMSTORE_ERR_CACHE_FULL;
+        } while (!leaves_enough(store) || !take_free(store, placement, shape, out));
+    }
+    return settle_in(store, out);
 }
 
 /* lib/store/space/resize.c */
@@ -26296,7 +26774,7 @@ static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t u
     memstore *store = resize->store;
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 ||
         replace_tables(resize, until_us) ||
-        ms_room_persist_locked(store, &store->steps_down, deadline_us)) {
+        ms_freeing_persist_locked(store, &store->steps_down, deadline_us)) {
         resize->sealed = false;
         return true;
     }
@@ -26367,7 +26845,7 @@ static bool store_space_resize_step(struct resize *resize, int64_t deadline_us, 
 {
     memstore *store = resize->store;
     ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
-    if (!ms_room_lock(store, deadline_us))
+    if (!ms_freeing_lock(store, deadline_us))
         return false;
     const int64_t begun = ms_clock_real_us(), end = begun + store_space_resize_STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
@@ -26523,7 +27001,7 @@ void ms_store_settle_limit(memstore *store)
         return;
     while (ms_budget_charged(&arena->budget) > ms_budget_limit(&arena->budget) &&
            ms_clock_real_us() < deadline &&
-           (ms_arena_cool(arena, arena->reserve) != 0 || ms_room_step_locked(store, deadline)))
+           (ms_arena_cool(arena, arena->reserve) != 0 || ms_freeing_step_locked(store, deadline)))
         continue;
     ms_mutex_unlock(&store->reclaim_lock);
 }
@@ -26548,7 +27026,7 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct 
     struct resize resize = plan(store, limit, 0, descent, VAIN_MOST_US);
     bool idle = false, locked = true;
     if (limit >= resize.before) {
-        locked = ms_room_lock(store, ms_store_deadline(store));
+        locked = ms_freeing_lock(store, ms_store_deadline(store));
         if (!locked)
             return MS_RESIZE_LATER;
         raise_locked(store, limit);
@@ -26569,198 +27047,11 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct 
 }
 
 /* lib/store/space/room.c */
-#ifndef MS_STORE_WATCH_REPORT_H
-#define MS_STORE_WATCH_REPORT_H
-#include <memstore/memstore.h>
-#include <stdint.h>
-uint64_t ms_store_size(memstore *store);
-void ms_store_stats(memstore *store, memstore_stats *out);
-void ms_store_rising_stats(memstore *store, memstore_stats *out);
-void ms_store_memory_stats(memstore *store, memstore_memory_stats *out);
-void ms_store_ttl_stats(memstore *store, memstore_ttl_stats *out);
-void ms_store_measure_memory(memstore *store, memstore_memory_stats *out);
-int ms_store_latency(memstore *store, enum memstore_operation operation, memstore_latency *out);
-void ms_store_reset_stats(memstore *store);
-void ms_store_live_and_dead(memstore *store, uint64_t *live, uint64_t *dead);
-#endif
-#include <sched.h>
-#define PATIENCE_FOR_SHARDS_US 100000
-#define VICTIMS_A_STEP 1024
-#define FAILURES_A_STEP 8
 #define PIN_POLL_US 500
 #define store_space_room_GIVE_WAY_US 200
 #define GRACE_FOR_OTHERS_US 10000
-#define AHEAD_FROM_SEGMENTS 128
 #define LOOK_AT_VIEWS_FROM 8
 #define store_space_room_LOOK_AGAIN_US 4000
-#define SWEEPS_A_STEP 8
-static bool was_emptied(struct ms_segment *segment)
-{
-    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
-}
-static bool sweep_expired(memstore *store)
-{
-    const int64_t now = ms_clock_exact_ms();
-    struct ms_segment *segment;
-    for (int i = 0; i < SWEEPS_A_STEP; i++) {
-        segment = ms_due_any_expired(&store->due, now);
-        if (segment == NULL)
-            return false;
-        if (ms_reclaim_sweep_locked(store, segment, now, 0, false) != 0)
-            return true;
-        if (ms_load_relaxed(&segment->earliest) <= now)
-            return false;
-    }
-    return false;
-}
-static bool drop_stale(memstore *store)
-{
-    struct ms_segment *segment = ms_stale_any(&store->stale) ? ms_reclaim_stalest(store) : NULL;
-    return segment != NULL && ms_reclaim_drop_stale_locked(store, segment) != 0;
-}
-enum compaction {
-    COMPACTION_NOTHING,
-    COMPACTION_DONE,
-    COMPACTION_HELD_UP,
-    COMPACTION_WITHOUT_ROOM
-};
-static enum compaction store_space_room_compact_one(memstore *store)
-{
-    struct ms_segment *segment = ms_reclaim_emptiest(store, store->arena.worn_from);
-    if (segment == NULL)
-        return COMPACTION_NOTHING;
-    const bool met_all = ms_reclaim_compact_locked(store, segment);
-    if (was_emptied(segment)) {
-        store->held_up_since = 0;
-        return COMPACTION_DONE;
-    }
-    return met_all ? COMPACTION_WITHOUT_ROOM : COMPACTION_HELD_UP;
-}
-static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadline_us)
-{
-    if (compaction == COMPACTION_NOTHING)
-        return false;
-    if (ms_arena_has_limbo(&store->arena, 1))
-        return ms_harvest_locked(store, deadline_us) || deadline_us == MS_HARVEST_NO_WAIT;
-    if (compaction == COMPACTION_WITHOUT_ROOM)
-        return false;
-    const int64_t now = ms_clock_real_us();
-    if (store->held_up_since == 0 || now - store->held_up_last >= PATIENCE_FOR_SHARDS_US)
-        store->held_up_since = now;
-    store->held_up_last = now;
-    return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
-}
-static bool resize_ghost(memstore *store, uint64_t keys)
-{
-    struct ms_arena *arena = &store->arena;
-    struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    struct ms_ghost_table *old = NULL;
-    const bool resized =
-        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, keys,
-                                        (uint64_t)arena->reserve << arena->segment_shift, &old);
-    if (old == NULL) {
-        ms_mem_free(node);
-        return resized;
-    }
-    *node = (struct ms_retired){.memory = old, .size = old->bytes};
-    ms_harvest_retire(store, node);
-    return true;
-}
-static bool evict_victim(memstore *store)
-{
-    int failures = 0;
-    for (int i = 0; i < VICTIMS_A_STEP && failures < FAILURES_A_STEP; i++) {
-        struct ms_segment *victim = store->eviction.policy->victim(&store->eviction);
-        if (victim == NULL)
-            return false;
-        ms_tell_limit_reached(store);
-        failures += !ms_reclaim_evict_locked(store, victim);
-        if (was_emptied(victim) || store->moves_wait)
-            return true;
-    }
-    return false;
-}
-static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
-{
-    const uint64_t keys = ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
-                                        ms_budget_limit(&store->arena.budget));
-    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
-        return;
-    const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
-    for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
-        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
-            return;
-        ms_arena_cool(&store->arena, 0);
-    }
-}
-static bool evict_one(memstore *store, int64_t deadline_us)
-{
-    if (store->eviction.policy->ghost_percent != 0) {
-        const uint64_t entries = ms_index_count(&store->index);
-        ms_eviction_inform(&store->eviction, entries,
-                           ms_counters_total(&store->counters, MS_COUNT_MISSES));
-        fit_ghost(store, entries, deadline_us);
-    }
-    return evict_victim(store);
-}
-static bool store_space_room_harvest(memstore *store, int64_t deadline_us)
-{
-    const struct ms_arena *arena = &store->arena;
-    if (ms_maintenance_is_me() || !ms_harvest_begin_locked(store))
-        return ms_harvest_locked(store, deadline_us);
-    const bool waits = store->moves_wait || arena->segment_count < AHEAD_FROM_SEGMENTS ||
-                       ms_arena_has_limbo(&store->arena, 2);
-    return ms_harvest_ripe_locked(store, waits ? deadline_us : MS_HARVEST_NO_WAIT);
-}
-static bool empty_spent(memstore *store, int64_t deadline_us)
-{
-    if (sweep_expired(store) || drop_stale(store))
-        return true;
-    const enum compaction compaction = store_space_room_compact_one(store);
-    return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
-           ms_tables_shrink_locked(store);
-}
-bool ms_room_empty_locked(memstore *store, int64_t deadline_us)
-{
-    return empty_spent(store, deadline_us) || evict_one(store, deadline_us);
-}
-static bool store_space_room_seal_spent(memstore *store, uint32_t worn_from)
-{
-    bool left;
-    return ms_arena_seal_spent(&store->arena, worn_from, true, &left);
-}
-static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
-{
-    struct ms_arena *arena = &store->arena;
-    if (ms_arena_has_waiting(arena) && ms_arena_recycle_waiting(arena) != 0)
-        return true;
-    if (store_space_room_harvest(store, deadline_us))
-        return true;
-    if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
-        return false;
-    if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store))
-        return true;
-    return evicts && store_space_room_seal_spent(store, store->arena.worn_from);
-}
-bool ms_room_step_locked(memstore *store, int64_t deadline_us)
-{
-    return take_step(store, true, deadline_us);
-}
-bool ms_room_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us)
-{
-    store->keeps_none = ++*steps > store->arena.segment_count;
-    const bool stepped = ms_room_step_locked(store, deadline_us);
-    store->keeps_none = false;
-    return stepped;
-}
-bool ms_room_evict_locked(memstore *store, int64_t deadline_us)
-{
-    if (store->settings.eviction == MS_EVICTION_NONE || !evict_one(store, deadline_us) ||
-        !ms_harvest_locked(store, deadline_us))
-        return false;
-    return ms_arena_cool(&store->arena, 0) != 0;
-}
 struct wanted {
     uint64_t bytes;
     bool pages;
@@ -26838,11 +27129,6 @@ static bool may_try_again(memstore *store, const struct wanted *wanted, struct e
         return false;
     return wait_for_views(store, efforts);
 }
-bool ms_room_lock(memstore *store, int64_t deadline_us)
-{
-    return ms_maintenance_is_me() ? ms_mutex_try_lock(&store->reclaim_lock)
-                                  : ms_mutex_lock_until(&store->reclaim_lock, deadline_us);
-}
 uint64_t ms_room_that_stays(memstore *store)
 {
     struct ms_arena *arena = &store->arena;
@@ -26885,10 +27171,10 @@ static bool step_towards(memstore *store, const struct wanted *wanted, struct ef
     const bool was_late = efforts->is_late;
     efforts->is_late = now_us >= efforts->half_over_us;
     if (do_views_hold(store, wanted, efforts, now_us, efforts->is_late && !was_late))
-        return take_step(store, false, efforts->deadline_us);
+        return ms_freeing_spent_locked(store, efforts->deadline_us);
     uint32_t steps = efforts->is_late ? store->arena.segment_count : efforts->steps;
     efforts->steps++;
-    return ms_room_persist_locked(store, &steps, efforts->deadline_us);
+    return ms_freeing_persist_locked(store, &steps, efforts->deadline_us);
 }
 static int make_room_in_turn(memstore *store, const struct wanted *wanted, struct efforts *efforts,
                              const struct ms_budget_mark *since)
@@ -26896,7 +27182,7 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, struc
     int status = MEMSTORE_OK;
     if (ms_load_relaxed(&store->resizing))
         ms_wait_us(store_space_room_GIVE_WAY_US);
-    efforts->locked = ms_room_lock(store, efforts->deadline_us);
+    efforts->locked = ms_freeing_lock(store, efforts->deadline_us);
     if (!efforts->locked)
         return MEMSTORE_ERR_GC_PRESSURE;
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
@@ -26966,216 +27252,25 @@ int ms_room_make_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
     *wish = MS_INDEX_TO_THE_LAST;
     return MEMSTORE_OK;
 }
-static int settle_in(memstore *store, const struct ms_reserved *reserved)
-{
-    if (ms_unlikely(reserved->segment->is_solo) &&
-        !ms_due_reserve(&store->due, ms_arena_most_in_use(&store->arena))) {
-        ms_store_abandon(store, reserved);
-        return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    }
-    if (ms_unlikely(ms_room_was_opened_for(reserved))) {
-        ms_store_relaxed(&store->stale.taken, 0);
-        ms_maintenance_wake(store);
-    }
-    return MEMSTORE_OK;
-}
-bool ms_room_has_reserve_locked(memstore *store)
-{
-    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
-}
-static bool compact_little(memstore *store, int64_t deadline_us)
-{
-    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
-    if (segment == NULL || !ms_reclaim_fits_reserve(store, segment))
-        return false;
-    ms_reclaim_compact_locked(store, segment);
-    return was_emptied(segment) && ms_harvest_locked(store, deadline_us);
-}
-static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
-                              const struct ms_entry_shape *shape, int64_t deadline_us,
-                              struct ms_reserved *out)
-{
-    bool sealed = false;
-    for (;;) {
-        if (ms_room_has_reserve_locked(store) &&
-            (ms_arena_reserve(&store->arena, placement, shape, out) ||
-             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
-            return true;
-        if (ms_wait_is_over(deadline_us))
-            return false;
-        if (!compact_little(store, deadline_us)) {
-            if (sealed || !store_space_room_seal_spent(store, 1))
-                return false;
-            sealed = true;
-        }
-    }
-}
-static int squeeze_in(memstore *store, const struct ms_placement *placement,
-                      const struct ms_entry_shape *shape, int64_t deadline_us,
-                      struct ms_reserved *out)
-{
-    if (!ms_room_lock(store, deadline_us))
-        return MEMSTORE_ERR_CACHE_FULL;
-    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
-    ms_mutex_unlock(&store->reclaim_lock);
-    return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
-}
-int ms_room_reserve(memstore *store, const struct ms_placement *placement,
-                    const struct ms_entry_shape *shape, struct ms_reserved *out)
-{
-    struct ms_arena *arena = &store->arena;
-    struct ms_budget_mark asked = ms_budget_mark(&arena->budget);
-    if (ms_unlikely(!ms_arena_reserve(arena, placement, shape, out))) {
-        const uint64_t size = ms_shape_size(shape, true, store->kept);
-        const uint64_t bytes =
-            ms_arena_is_large(arena, size)
-                ? (uint64_t)ms_arena_solo_head(arena) + ms_arena_padded(arena, size)
-                : 0;
-        const int64_t deadline = ms_store_deadline(store);
-        ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
-        do {
-            int status = ms_room_make(store, bytes, deadline, &asked);
-            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
-                status = squeeze_in(store, placement, shape, deadline, out);
-                if (status == MEMSTORE_OK)
-                    break;
-            }
-            if (status != MEMSTORE_OK)
-                return status;
-        } while (!ms_arena_reserve(arena, placement, shape, out));
-    }
-    return settle_in(store, out);
-}
-void ms_room_prepare(memstore *store)
-{
-    if (store->settings.eviction == MS_EVICTION_NONE || ms_arena_freed_ahead(&store->arena) == 0 ||
-        ms_arena_available(&store->arena) != 0 || !ms_maintenance_wake(store) ||
-        !ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    if (ms_arena_available(&store->arena) == 0 && !ms_store_is_closed(store)) {
-        ms_room_step_locked(store, MS_HARVEST_NO_WAIT);
-        ms_harvest_begin_locked(store);
-    }
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-static bool free_spent(memstore *store, int64_t deadline_us)
-{
-    if (!ms_room_lock(store, deadline_us))
-        return false;
-    const bool stepped = take_step(store, false, deadline_us);
-    ms_mutex_unlock(&store->reclaim_lock);
-    return stepped;
-}
-static uint32_t kept_for_writers(const memstore *store)
+uint32_t ms_room_kept_for_writers(const memstore *store)
 {
     return store->settings.eviction != MS_EVICTION_NONE ? ms_arena_freed_ahead(&store->arena) : 0;
-}
-static bool leaves_enough(memstore *store)
-{
-    const uint32_t kept = kept_for_writers(store);
-    return kept == 0 || ms_arena_available(&store->arena) >= kept;
-}
-static bool take_free(memstore *store, const struct ms_placement *placement,
-                      const struct ms_entry_shape *shape, struct ms_reserved *out)
-{
-    struct ms_arena *arena = &store->arena;
-    if (!ms_arena_reserve(arena, placement, shape, out))
-        return false;
-    if (ms_room_was_opened_for(out) && !leaves_enough(store)) {
-        ms_store_abandon(store, out);
-        return false;
-    }
-    return true;
-}
-int ms_room_take(memstore *store, const struct ms_placement *placement,
-                 const struct ms_entry_shape *shape, struct ms_reserved *out)
-{
-    if (!take_free(store, placement, shape, out)) {
-        const int64_t deadline = ms_store_deadline(store);
-        do {
-            if (!free_spent(store, deadline))
-                return MEMSTORE_ERR_CACHE_FULL;
-        } while (!leaves_enough(store) || !take_free(store, placement, shape, out));
-    }
-    return settle_in(store, out);
 }
 int ms_room_take_for_index(memstore *store, uint64_t bytes, int64_t deadline_us,
                            const struct ms_budget_mark *since)
 {
     struct ms_arena *arena = &store->arena;
-    const uint64_t kept = (uint64_t)kept_for_writers(store) << arena->segment_shift;
+    const uint64_t kept = (uint64_t)ms_room_kept_for_writers(store) << arena->segment_shift;
     const struct wanted wanted = {.bytes = bytes + kept};
     bool satisfied = false;
     if (ms_budget_was_refused(&arena->budget, since) || ms_wait_is_over(deadline_us) ||
-        !ms_room_lock(store, deadline_us))
+        !ms_freeing_lock(store, deadline_us))
         return MEMSTORE_ERR_SHARD_OVERFLOW;
-    while (!(satisfied = is_satisfied(store, &wanted)) && take_step(store, false, deadline_us))
+    while (!(satisfied = is_satisfied(store, &wanted)) &&
+           ms_freeing_spent_locked(store, deadline_us))
         continue;
     ms_mutex_unlock(&store->reclaim_lock);
     return satisfied ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
-}
-static void free_emptied_locked(memstore *store, int64_t deadline_us)
-{
-    ms_arena_recycle_waiting(&store->arena);
-    ms_harvest_locked(store, deadline_us);
-}
-void ms_room_free_emptied(memstore *store)
-{
-    const int64_t deadline = ms_store_deadline(store);
-    if (!ms_room_lock(store, deadline))
-        return;
-    free_emptied_locked(store, deadline);
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-#define COMPACTS_ON 1
-static double dead_ratio(memstore *store)
-{
-    uint64_t live, dead;
-    ms_store_live_and_dead(store, &live, &dead);
-    return dead == 0 ? 0 : (double)dead / (double)(live + dead);
-}
-static void begin_compaction_locked(memstore *store)
-{
-    store->half_evicted = NULL;
-    ms_arena_seal_open(&store->arena);
-    free_emptied_locked(store, ms_store_deadline(store));
-}
-static int compact_step_locked(memstore *store, double max_dead_ratio)
-{
-    if (ms_store_is_closed(store))
-        return MEMSTORE_ERR_CACHE_CLOSED;
-    if (dead_ratio(store) <= max_dead_ratio)
-        return MEMSTORE_OK;
-    struct ms_segment *segment = ms_reclaim_emptiest(store, 1);
-    if (segment == NULL)
-        return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-    ms_reclaim_compact_locked(store, segment);
-    const bool emptied = was_emptied(segment);
-    ms_harvest_locked(store, ms_store_deadline(store));
-    return emptied ? COMPACTS_ON : MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-}
-int ms_store_compact(memstore *store, double max_dead_ratio)
-{
-    uint32_t left = ms_arena_most_in_use(&store->arena);
-    int status = COMPACTS_ON;
-    ms_upkeep_expire(store, ms_store_deadline(store));
-    if (store->settings.secure_wipe && max_dead_ratio == 0)
-        ms_track_forget_keys(store);
-    for (bool begun = false; status == COMPACTS_ON; begun = true) {
-        if (!ms_mutex_lock_until(&store->reclaim_lock, ms_store_deadline(store)))
-            return MEMSTORE_ERR_LOCK_TIMEOUT;
-        if (!begun)
-            begin_compaction_locked(store);
-        status = compact_step_locked(store, max_dead_ratio);
-        ms_mutex_unlock(&store->reclaim_lock);
-        if (status == COMPACTS_ON && ms_wait_is_stopped())
-            return MEMSTORE_ERR_LOCK_TIMEOUT;
-        if (status == COMPACTS_ON && left-- == 0)
-            return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
-        if (status == COMPACTS_ON)
-            sched_yield();
-    }
-    return status;
 }
 
 /* lib/store/space/stale.c */
@@ -27375,7 +27470,7 @@ static bool store_space_stale_make_room(memstore *store)
 {
     const int64_t deadline = ms_store_deadline(store);
     return store->settings.eviction == MS_EVICTION_NONE ? ms_harvest_locked(store, deadline)
-                                                        : ms_room_evict_locked(store, deadline);
+                                                        : ms_freeing_evict_locked(store, deadline);
 }
 bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
 {
@@ -28007,7 +28102,7 @@ static void divert(memstore *store)
     }
     ms_mutex_unlock(&store->track.lock);
     if (follows != is_diverted(store))
-        ms_store_divert(store, MS_DIVERT_TRACKED, follows);
+        ms_ways_divert(store, MS_DIVERT_TRACKED, follows);
 }
 static void look_at_pause(memstore *store)
 {
@@ -28363,7 +28458,7 @@ void ms_track_start(memstore *store, struct ms_sampler *sampler, uint32_t millio
     ms_mutex_unlock(&store->track.lock);
     for (uint32_t i = 0; i < store->counters.stripe_count; i++)
         ms_store_relaxed(&store->counters.stripes[i].next_turn, 0);
-    ms_store_divert(store, MS_DIVERT_TRACKED, sampler != NULL);
+    ms_ways_divert(store, MS_DIVERT_TRACKED, sampler != NULL);
     if (old != NULL) {
         ms_rcu_synchronize();
         ms_track_discard(store, old);
@@ -28476,11 +28571,11 @@ static bool store_upkeep_compact_one(memstore *store)
 {
     if (!is_gc_due(store))
         return false;
-    struct ms_segment *segment = ms_reclaim_emptiest(store, compacts_from(store));
+    struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
-    return ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO;
+    return ms_segment_is_in_limbo(segment);
 }
 static bool lacks_room(memstore *store)
 {
@@ -28494,7 +28589,7 @@ static bool lacks_room(memstore *store)
 }
 static bool evict_ahead(memstore *store)
 {
-    return ms_room_empty_locked(store, ms_store_deadline(store));
+    return ms_freeing_empty_locked(store, ms_store_deadline(store));
 }
 static bool gathers(memstore *store)
 {
@@ -30145,8 +30240,57 @@ void ms_tell_compacted(memstore *store, const struct ms_segment *segment)
     if (!ms_log_begin(&store->log, MS_LOG_COMPACTED, &line))
         return;
     ms_log_integer(&line, "used_bytes", ms_load_relaxed(&segment->used));
-    ms_log_boolean(&line, "emptied", ms_load_relaxed(&segment->state) == MS_SEGMENT_LIMBO);
+    ms_log_boolean(&line, "emptied", ms_segment_is_in_limbo(segment));
     ms_log_end(&line);
+}
+
+/* lib/store/ways.c */
+static ms_get_fn get_of(bool following)
+{
+#if MS_HAVE_AVX2_BUILD
+    if (ms_processor_has_avx2())
+        return following ? ms_store_get_following_avx2 : ms_store_get_avx2;
+#endif
+    return following ? ms_store_get_following : ms_store_get;
+}
+static void heat_locked(memstore *store)
+{
+    const uint64_t flags = store->hot_unmeasured;
+    const unsigned diverts = ms_store_diverts(store) & (MS_DIVERT_MEASURED | MS_DIVERT_TRACKED);
+    const bool followed = diverts == MS_DIVERT_TRACKED && (flags & MS_HOT_USUAL) != 0;
+    const uint64_t diverted = MS_HOT_MEASURED |
+                              ((flags & MS_HOT_USUAL) != 0 ? MS_HOT_MEASURED_USUAL : 0) |
+                              (followed ? MS_HOT_FOLLOWED_USUAL : 0);
+    const uint64_t rest = ms_load_relaxed(&store->hot) & ~(uint64_t)MS_HOT_FLAGS;
+    ms_store_relaxed(&store->get, get_of(followed));
+    if (!store->is_shut)
+        ms_store_release(&store->hot, rest | (diverts != 0 ? diverted : flags));
+}
+void ms_ways_divert(memstore *store, enum ms_diverts why, bool wanted)
+{
+    const unsigned others = ms_store_diverts(store) & ~(unsigned)why;
+    ms_store_relaxed(&store->diverts, (unsigned char)(others | (wanted ? why : 0)));
+    if (ms_load_relaxed(&store->hot) != 0)
+        heat_locked(store);
+}
+void ms_ways_open(memstore *store)
+{
+    const uint64_t base = (uint64_t)(uintptr_t)store->arena.base;
+    const bool open = store->counters.exclusive == MS_READER_SLOTS &&
+                      ms_arena_solo_threshold(&store->arena) >= 2 * MS_QUICK_SHARED;
+    const bool usual = open && store->hasher.kind == MS_HASH_XXH3 && store->kept == 0 &&
+                       store->index.table_shift == MS_TABLE_SHIFT_MIN &&
+                       store->touch == MS_TOUCH_COUNT;
+    store->hot_unmeasured = (open ? MS_HOT_OPEN : 0) | (usual ? MS_HOT_USUAL : 0);
+    ms_store_relaxed(&store->hot, base | (store->index.shard_count - 1));
+    heat_locked(store);
+}
+void ms_ways_shut(memstore *store)
+{
+    ms_mutex_lock(&store->settings_lock);
+    store->is_shut = true;
+    ms_store_release(&store->hot, ms_load_relaxed(&store->hot) & ~MS_HOT_FLAGS);
+    ms_mutex_unlock(&store->settings_lock);
 }
 
 /* lib/store/write/clear.c */
@@ -30328,6 +30472,80 @@ int ms_store_increment(memstore *store, const void *key, size_t key_size, int64_
     if (status == MEMSTORE_OK)
         *result = sum;
     return status;
+}
+
+/* lib/store/write/outcome.c */
+static enum ms_counter counter_of(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
+        return MS_COUNT_REJECTED_TOO_LARGE;
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return MS_COUNT_REJECTED_TIMEOUT;
+    case MEMSTORE_ERR_INVALID_TTL:
+        return MS_COUNT_REJECTED_INVALID_TTL;
+    case MEMSTORE_ERR_TTL_EXPIRED:
+        return MS_COUNT_REJECTED_TTL_EXPIRED;
+    case MEMSTORE_ERR_CACHE_FULL:
+        return MS_COUNT_REJECTED_FULL;
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+        return MS_COUNT_REJECTED_MEMORY_EXHAUSTED;
+    case MEMSTORE_ERR_GC_PRESSURE:
+        return MS_COUNT_REJECTED_GC_PRESSURE;
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return MS_COUNT_REJECTED_SHARD_OVERFLOW;
+    case MEMSTORE_ERR_KEY_EXISTS:
+        return MS_COUNT_REJECTED_KEY_EXISTS;
+    case MEMSTORE_ERR_KEY_NOT_FOUND:
+        return MS_COUNT_REJECTED_KEY_NOT_FOUND;
+    case MEMSTORE_ERR_VERSION_MISMATCH:
+        return MS_COUNT_REJECTED_VERSION_MISMATCH;
+    case MEMSTORE_ERR_NOT_A_NUMBER:
+        return MS_COUNT_REJECTED_NOT_A_NUMBER;
+    default:
+        return MS_COUNTERS;
+    }
+}
+bool ms_store_gave_up(int status)
+{
+    switch (status) {
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_SHARD_OVERFLOW:
+        return ms_wait_was_cut();
+    default:
+        return false;
+    }
+}
+void ms_store_count_refusal(memstore *store, int status)
+{
+    const enum ms_counter counter = counter_of(status);
+    if (counter == MS_COUNTERS || ms_store_gave_up(status))
+        return;
+    ms_count(&store->counters, counter, 1);
+    if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
+        ms_tell_no_room(store, status);
+}
+uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome)
+{
+    const uint64_t before = ms_count(&store->counters, MS_COUNT_SETS, 1);
+    ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
+    ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
+    if (outcome->replaced_expired)
+        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
+    if (outcome->replaced_unread)
+        ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
+    return before;
+}
+void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
+{
+    if (status != MEMSTORE_OK) {
+        ms_store_count_refusal(store, status);
+        return;
+    }
+    ms_store_tick(store, ms_store_count_stored(store, outcome));
 }
 
 /* lib/store/write/retime.c */
@@ -30750,8 +30968,8 @@ static int store_write_write_append(memstore *store, const struct ms_write *writ
     const struct ms_entry_shape shape = shape_of(store, write);
     const struct ms_placement placement = placement_of(store, write, foresight, now);
     const int status = ms_unlikely(write->heat_plus_one != 0)
-                           ? ms_room_take(store, &placement, &shape, out)
-                           : ms_room_reserve(store, &placement, &shape, out);
+                           ? ms_reserve_free(store, &placement, &shape, out)
+                           : ms_reserve_room(store, &placement, &shape, out);
     if (status == MEMSTORE_OK)
         fill_in(write, out);
     return status;
@@ -30897,7 +31115,7 @@ static struct ms_segment *replaced_in(memstore *store, const struct ms_write *wr
     return ms_load_relaxed(&found.segment->state) == MS_SEGMENT_SEALED &&
                    ms_segment_pending(found.segment) == 0 &&
                    !ms_segment_is_pinned(arena, found.segment) &&
-                   ms_reclaim_fits_reserve(store, found.segment)
+                   ms_move_fits_reserve(store, found.segment)
                ? found.segment
                : NULL;
 }
@@ -30913,9 +31131,8 @@ static int publish_replacement(memstore *store, const struct ms_write *write, ui
     if (status == MEMSTORE_OK) {
         ms_reclaim_compact_locked(store, old);
     } else {
-        struct ms_segment *const opened =
-            ms_room_was_opened_for(reserved) ? reserved->segment : NULL;
-        ms_store_abandon(store, reserved);
+        struct ms_segment *const opened = ms_reserve_opened(reserved) ? reserved->segment : NULL;
+        ms_reserve_abandon(store, reserved);
         if (opened != NULL)
             ms_arena_seal(&store->arena, opened);
     }
@@ -30932,10 +31149,10 @@ static int replace_by_reserve(memstore *store, const struct ms_write *write, uin
     struct ms_reserved reserved;
     int status = MEMSTORE_ERR_CACHE_FULL;
     placement.privileged = true;
-    if (ms_arena_is_large(&store->arena, size) || !ms_room_lock(store, ms_store_deadline(store)))
+    if (ms_arena_is_large(&store->arena, size) || !ms_freeing_lock(store, ms_store_deadline(store)))
         return status;
     struct ms_segment *const old =
-        ms_room_has_reserve_locked(store) ? replaced_in(store, write, hash, &shape) : NULL;
+        ms_move_has_reserve(store) ? replaced_in(store, write, hash, &shape) : NULL;
     if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
         fill_in(write, &reserved);
         ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
@@ -30951,12 +31168,12 @@ static int publish_appended(memstore *store, const struct ms_write *write, uint6
     ms_store_note_expiry(store, reserved->segment, write->life.expiry, now);
     if (write->pinned != NULL)
         view_reserved(store, write, reserved);
-    const bool opened = ms_room_was_opened_for(reserved);
+    const bool opened = ms_reserve_opened(reserved);
     const int status = publish(store, write, hash, reserved, outcome);
     if (status != MEMSTORE_OK)
-        ms_store_abandon(store, reserved);
+        ms_reserve_abandon(store, reserved);
     else if (ms_unlikely(opened))
-        ms_room_prepare(store);
+        ms_reserve_prepare(store);
     return status;
 }
 int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t hash,
@@ -30976,78 +31193,6 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     if (status == MEMSTORE_OK && ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
     return status;
-}
-static enum ms_counter counter_of(int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_ENTRY_TOO_LARGE:
-        return MS_COUNT_REJECTED_TOO_LARGE;
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-        return MS_COUNT_REJECTED_TIMEOUT;
-    case MEMSTORE_ERR_INVALID_TTL:
-        return MS_COUNT_REJECTED_INVALID_TTL;
-    case MEMSTORE_ERR_TTL_EXPIRED:
-        return MS_COUNT_REJECTED_TTL_EXPIRED;
-    case MEMSTORE_ERR_CACHE_FULL:
-        return MS_COUNT_REJECTED_FULL;
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-        return MS_COUNT_REJECTED_MEMORY_EXHAUSTED;
-    case MEMSTORE_ERR_GC_PRESSURE:
-        return MS_COUNT_REJECTED_GC_PRESSURE;
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return MS_COUNT_REJECTED_SHARD_OVERFLOW;
-    case MEMSTORE_ERR_KEY_EXISTS:
-        return MS_COUNT_REJECTED_KEY_EXISTS;
-    case MEMSTORE_ERR_KEY_NOT_FOUND:
-        return MS_COUNT_REJECTED_KEY_NOT_FOUND;
-    case MEMSTORE_ERR_VERSION_MISMATCH:
-        return MS_COUNT_REJECTED_VERSION_MISMATCH;
-    case MEMSTORE_ERR_NOT_A_NUMBER:
-        return MS_COUNT_REJECTED_NOT_A_NUMBER;
-    default:
-        return MS_COUNTERS;
-    }
-}
-bool ms_store_gave_up(int status)
-{
-    switch (status) {
-    case MEMSTORE_ERR_LOCK_TIMEOUT:
-    case MEMSTORE_ERR_GC_PRESSURE:
-    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
-    case MEMSTORE_ERR_CACHE_FULL:
-    case MEMSTORE_ERR_SHARD_OVERFLOW:
-        return ms_wait_was_cut();
-    default:
-        return false;
-    }
-}
-void ms_store_count_refusal(memstore *store, int status)
-{
-    const enum ms_counter counter = counter_of(status);
-    if (counter == MS_COUNTERS || ms_store_gave_up(status))
-        return;
-    ms_count(&store->counters, counter, 1);
-    if (counter >= MS_COUNT_REJECTED_FULL && counter <= MS_COUNT_REJECTED_SHARD_OVERFLOW)
-        ms_tell_no_room(store, status);
-}
-uint64_t ms_store_count_stored(memstore *store, const struct ms_write_outcome *outcome)
-{
-    const uint64_t before = ms_count(&store->counters, MS_COUNT_SETS, 1);
-    ms_count(&store->counters, MS_COUNT_WRITTEN_BYTES, outcome->size);
-    ms_count(&store->counters, MS_COUNT_UPDATES, outcome->updated);
-    if (outcome->replaced_expired)
-        ms_count(&store->counters, MS_COUNT_EXPIRATIONS, 1);
-    if (outcome->replaced_unread)
-        ms_count(&store->counters, MS_COUNT_EXPIRED_UNREAD, 1);
-    return before;
-}
-void ms_store_count_write(memstore *store, int status, const struct ms_write_outcome *outcome)
-{
-    if (status != MEMSTORE_OK) {
-        ms_store_count_refusal(store, status);
-        return;
-    }
-    ms_store_tick(store, ms_store_count_stored(store, outcome));
 }
 int ms_store_write(memstore *store, const struct ms_write *write)
 {

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/space/choose.h"
+
+#include "store/store.h"
+
+static void consider_stale(struct ms_segment *segment, void *context)
+{
+    struct ms_segment **stalest = context;
+
+    if (ms_load_relaxed(&segment->stale_bytes) != 0 &&
+        (*stalest == NULL ||
+         ms_load_relaxed(&segment->earliest) < ms_load_relaxed(&(*stalest)->earliest)))
+        *stalest = segment;
+}
+
+struct ms_segment *ms_choose_stalest(memstore *store)
+{
+    struct ms_segment *stalest = NULL;
+
+    ms_arena_each(&store->arena, consider_stale, &stalest);
+    return stalest;
+}
+
+struct emptiest {
+    const memstore *store;
+    struct ms_segment *segment;
+    uint32_t dead;
+};
+
+static void consider(struct ms_segment *segment, void *context)
+{
+    struct emptiest *best = context;
+
+    if (ms_load_relaxed(&segment->state) != MS_SEGMENT_SEALED || segment->is_solo ||
+        segment->queue == MS_QUEUE_RECORDS || ms_segment_pending(segment) != 0 ||
+        segment == best->store->half_evicted)
+        return;
+    /* Not what is left unused at the end: moving wins none of that. */
+    const uint32_t dead = ms_segment_dead_bytes(segment);
+    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
+        *best = (struct emptiest){best->store, segment, dead};
+}
+
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
+{
+    struct emptiest best = {store, NULL, 0};
+
+    if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
+        return NULL;
+    ms_arena_each(&store->arena, consider, &best);
+    return best.dead >= least ? best.segment : NULL;
+}

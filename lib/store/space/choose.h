@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which segment to reclaim, where it is not the eviction policy that says so. The reclaim lock is held. */
+#ifndef MS_STORE_SPACE_CHOOSE_H
+#define MS_STORE_SPACE_CHOOSE_H
+
+#include <memstore/memstore.h>
+#include <stdint.h>
+
+struct ms_segment;
+
+/* The segment in which that is kept of which the time is over first, or NULL. */
+struct ms_segment *ms_choose_stalest(memstore *store);
+/* The sealed segment with the most dead bytes, if it has at least so many. NULL when there is none. */
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
+
+#endif
