@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
+
+import tap
 
 PROGRAM = r"""
 #include <memstore/memstore.h>
@@ -47,10 +48,6 @@ foreach(kind memstore memstore_static)
   target_link_libraries(with_${kind} PRIVATE memstore::${kind})
 endforeach()
 """
-
-
-class Skip(Exception):
-    """What a check needs is not on this machine."""
 
 
 class Installation:
@@ -110,7 +107,7 @@ def check_static(here):
 
 def check_cmake(here):
     if not shutil.which("cmake"):
-        raise Skip("there is no cmake")
+        raise tap.Skip("there is no cmake")
     folder = here.work / "cmake"
     folder.mkdir()
     shutil.copy(here.source, folder)
@@ -124,7 +121,7 @@ def check_cmake(here):
 
 def check_cmake_refuses_newer(here):
     if not shutil.which("cmake"):
-        raise Skip("there is no cmake")
+        raise tap.Skip("there is no cmake")
     folder = here.work / "cmake-newer"
     folder.mkdir()
     shutil.copy(here.source, folder)
@@ -140,7 +137,7 @@ def check_cmake_refuses_newer(here):
 def check_moved_tree(here):
     """CMake users find the library wherever the tree lies."""
     if not shutil.which("cmake"):
-        raise Skip("there is no cmake")
+        raise tap.Skip("there is no cmake")
     work = here.work / "elsewhere"
     work.mkdir()
     check_cmake(Installation(shutil.copytree(here.prefix, work / "moved", symlinks=True), work))
@@ -149,7 +146,7 @@ def check_moved_tree(here):
 def header_check(standard, compiler, language):
     def check(here):
         if not shutil.which(compiler):
-            raise Skip(f"there is no {compiler}")
+            raise tap.Skip(f"there is no {compiler}")
         source = here.work / "header.c"
         flags = ["-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", here.prefix / "include"]
         for header in sorted((here.prefix / "include/memstore").glob("*.h")):
@@ -174,24 +171,5 @@ CHECKS = [
 ]
 
 
-def main():
-    failed = 0
-    print("TAP version 13")
-    print(f"1..{len(CHECKS)}")
-    with tempfile.TemporaryDirectory() as work:
-        here = Installation(sys.argv[1], pathlib.Path(work))
-        for number, (name, check) in enumerate(CHECKS, 1):
-            try:
-                check(here)
-                print(f"ok {number} - {name}")
-            except Skip as reason:
-                print(f"ok {number} - {name} # SKIP {reason}")
-            except AssertionError as problem:
-                failed += 1
-                print(f"not ok {number} - {name}")
-                print("\n".join("# " + line for line in str(problem).splitlines()))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run(CHECKS, lambda work: Installation(sys.argv[1], work)))

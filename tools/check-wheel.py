@@ -16,8 +16,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
+
+import tap
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "bindings/python/memstore"
@@ -149,10 +150,6 @@ def check_source_builds(here):
     assert run(own, "-I", "-c", PROGRAM, cwd=here.work).startswith("b'1'")
 
 
-class Skipped(Exception):
-    """Why a check cannot be made here."""
-
-
 def check_install(here):
     own = here.work / "isolated/bin/python"
     run(sys.executable, "-m", "venv", own.parents[1])
@@ -160,12 +157,12 @@ def check_install(here):
     told = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_", "VIRTUAL_ENV"))}
     told["PATH"] = "/usr/bin:/bin"
     if not shutil.which("cc", path=told["PATH"]):
-        raise Skipped("there is no C compiler under /usr/bin")
+        raise tap.Skip("there is no C compiler under /usr/bin")
     try:
         run(own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", here.source, environment=told)
     except AssertionError as failure:
         if "No matching distribution found for meson" in str(failure):
-            raise Skipped("the tools that the build asks for cannot be had") from failure
+            raise tap.Skip("the tools that the build asks for cannot be had") from failure
         raise
     assert run(own, "-I", "-c", PROGRAM, cwd=here.work).startswith("b'1'")
 
@@ -202,22 +199,7 @@ def main():
     if options.build_from_source:
         checks.append(("the source distribution builds", check_source_builds))
         checks.append(("pip installs the source distribution into a new environment, and needs nothing else", check_install))
-    failed = 0
-    print("TAP version 13")
-    print(f"1..{len(checks)}")
-    with tempfile.TemporaryDirectory() as work:
-        here = Distribution(options.folder, pathlib.Path(work))
-        for number, (name, check) in enumerate(checks, 1):
-            try:
-                check(here)
-                print(f"ok {number} - {name}")
-            except Skipped as why:
-                print(f"ok {number} - {name} # SKIP {why}")
-            except AssertionError as problem:
-                failed += 1
-                print(f"not ok {number} - {name}")
-                print("\n".join("# " + line for line in str(problem).splitlines()))
-    return 1 if failed else 0
+    return tap.run(checks, lambda work: Distribution(options.folder, work))
 
 
 if __name__ == "__main__":
