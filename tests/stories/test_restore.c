@@ -10,6 +10,7 @@
 #include "support/folder.h"
 #include "support/process.h"
 
+#include <inttypes.h>
 #include <memstore/snapshot.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,6 +37,31 @@ Test(restore, what_the_store_holds_is_newer_and_stays)
     assert_holds(other, "file", "old");
     assert_holds(other, "store", "new");
     memstore_destroy(other);
+}
+
+/* The table of the one shard has to grow, and what has run out leaves room for that. */
+Test(restore, what_has_expired_gives_way_to_what_is_loaded_and_its_index)
+{
+    memstore *store = test_open("maintenance=manual", "shards=1", NULL);
+    memstore *full = test_open("maintenance=manual", "performance.memory_limit=2MiB", "shards=1",
+                               "eviction=none", NULL);
+    const unsigned count = 20000;
+    const char large[200] = {0};
+    memstore_progress last;
+    char key[32];
+    int status = MEMSTORE_OK;
+
+    set_numbered(store, "row", count);
+    for (unsigned i = 0; status == MEMSTORE_OK; i++) {
+        snprintf(key, sizeof key, "large/%u", i);
+        status = memstore_set(full, key, strlen(key), large, sizeof large, 1000);
+    }
+    assert_status(status, MEMSTORE_ERR_CACHE_FULL);
+    test_clock_advance(2000);
+    full = reopen(store, full, &last);
+    cr_assert_eq(last.stored, count, "%" PRIu64 " of %u were stored", last.stored, count);
+    cr_assert_eq(memstore_size(full), count);
+    memstore_destroy(full);
 }
 
 static void read_twice(memstore *store, unsigned from, unsigned to)
