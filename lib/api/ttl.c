@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/arguments.h"
-#include "store/read/read.h"
+#include "store/read/times.h"
 #include "store/watch/measuring.h"
 #include "store/write/retime.h"
 #include "store/write/writing.h"

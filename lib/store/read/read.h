@@ -18,8 +18,5 @@ int ms_store_get_following(memstore *store, const void *key, size_t key_size, vo
 int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
                                 size_t cap, size_t *value_size);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
-int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
-                        int64_t *now);
-int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
 
 #endif

@@ -20314,9 +20314,6 @@ int ms_store_get_following(memstore *store, const void *key, size_t key_size, vo
 int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_size, void *buf,
                                 size_t cap, size_t *value_size);
 int ms_store_has(memstore *store, const void *key, size_t key_size);
-int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
-                        int64_t *now);
-int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
 #endif
 int ms_load_look(memstore *store, const memstore_key *key, memstore_view *out)
 {
@@ -22632,32 +22629,15 @@ int ms_store_get_following_avx2(memstore *store, const void *key, size_t key_siz
 }
 #endif
 
-/* lib/store/read/many.c */
-#ifndef MS_STORE_WRITE_SLIDE_H
-#define MS_STORE_WRITE_SLIDE_H
-void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);
-MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key_size,
-                                    ms_place place)
-{
-    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
-        ms_slide_renew(store, key, key_size, place);
-}
-struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
-                             const struct ms_life *seen);
-bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
-void ms_slide_carry(const memstore *store, const struct ms_found *from,
-                    const struct ms_reserved *to, int64_t expiry);
-#endif
-#include <stdlib.h>
-#define store_read_many_GROUP 16
-#define GROUPS_UNDER_WAY 4
-#define OPTIMISTIC_TRIES 8
-#define FOLLOWED_NOTED 32
-struct followed {
+/* lib/store/read/lookups.c */
+#ifndef MS_STORE_READ_LOOKUPS_H
+#define MS_STORE_READ_LOOKUPS_H
+#define MS_FOLLOWED_NOTED 32
+struct ms_lookups_followed {
     size_t i;
     uint64_t hash;
 };
-struct reading {
+struct ms_lookups {
     memstore *store;
     const memstore_key *keys;
     size_t n;
@@ -22666,59 +22646,64 @@ struct reading {
     size_t found;
     int64_t now;
     size_t followed_count;
-    struct followed *followed;
+    struct ms_lookups_followed *followed;
 };
-static bool has_expired(struct reading *reading, int64_t expiry)
-{
-    if (ms_likely(expiry == MS_NEVER) || ms_testing_has_fault(MS_FAULT_EXPIRED_SERVED))
-        return false;
-    if (reading->now == 0)
-        reading->now = ms_clock_exact_ms();
-    return expiry <= reading->now;
-}
-static bool note_found(struct reading *reading, size_t i, struct ms_found *found)
-{
-    int64_t expiry = ms_found_expiry(found);
-    if (has_expired(reading, expiry)) {
-        const memstore_key *key = &reading->keys[i];
-        if (!ms_lookup_renewed(reading->store, key->data, key->size, &found->place))
-            return true;
-        ms_found_at(reading->store, found->place, found);
-        expiry = ms_found_expiry(found);
-    }
-    if (reading->flags != NULL) {
-        reading->flags[i] = 1;
-        reading->found++;
-        return true;
-    }
-    if (!ms_version_tell(reading->store, found, &reading->views[i].version))
-        return false;
-    reading->found++;
-    reading->views[i].data = found->parts.value;
-    reading->views[i].size = found->parts.value_size;
-    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
-    reading->views[i].pin = found->entry;
-    return true;
-}
-static void forget_results(struct reading *reading)
-{
-    reading->found = 0;
-    reading->now = 0;
-    reading->followed_count = 0;
-    if (reading->n == 0)
-        return;
-    if (reading->views != NULL)
-        memset(reading->views, 0, reading->n * sizeof *reading->views);
-    else
-        memset(reading->flags, 0, reading->n);
-}
-MS_ALWAYS_INLINE bool is_usual(const memstore *store)
+MS_ALWAYS_INLINE bool ms_lookups_are_usual(const memstore *store)
 {
     return (store->hot_unmeasured & MS_HOT_USUAL) != 0;
 }
-MS_ALWAYS_INLINE bool is_following(const struct reading *reading)
+void ms_lookups_run(struct ms_lookups *lookups);
+void ms_lookups_forget(struct ms_lookups *lookups);
+#endif
+#define store_read_lookups_GROUP 16
+#define GROUPS_UNDER_WAY 4
+static bool has_expired(struct ms_lookups *lookups, int64_t expiry)
 {
-    return (ms_store_diverts(reading->store) & MS_DIVERT_TRACKED) != 0 && reading->views != NULL;
+    if (ms_likely(expiry == MS_NEVER) || ms_testing_has_fault(MS_FAULT_EXPIRED_SERVED))
+        return false;
+    if (lookups->now == 0)
+        lookups->now = ms_clock_exact_ms();
+    return expiry <= lookups->now;
+}
+static bool note_found(struct ms_lookups *lookups, size_t i, struct ms_found *found)
+{
+    int64_t expiry = ms_found_expiry(found);
+    if (has_expired(lookups, expiry)) {
+        const memstore_key *key = &lookups->keys[i];
+        if (!ms_lookup_renewed(lookups->store, key->data, key->size, &found->place))
+            return true;
+        ms_found_at(lookups->store, found->place, found);
+        expiry = ms_found_expiry(found);
+    }
+    if (lookups->flags != NULL) {
+        lookups->flags[i] = 1;
+        lookups->found++;
+        return true;
+    }
+    if (!ms_version_tell(lookups->store, found, &lookups->views[i].version))
+        return false;
+    lookups->found++;
+    lookups->views[i].data = found->parts.value;
+    lookups->views[i].size = found->parts.value_size;
+    lookups->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
+    lookups->views[i].pin = found->entry;
+    return true;
+}
+void ms_lookups_forget(struct ms_lookups *lookups)
+{
+    lookups->found = 0;
+    lookups->now = 0;
+    lookups->followed_count = 0;
+    if (lookups->n == 0)
+        return;
+    if (lookups->views != NULL)
+        memset(lookups->views, 0, lookups->n * sizeof *lookups->views);
+    else
+        memset(lookups->flags, 0, lookups->n);
+}
+MS_ALWAYS_INLINE bool is_following(const struct ms_lookups *lookups)
+{
+    return (ms_store_diverts(lookups->store) & MS_DIVERT_TRACKED) != 0 && lookups->views != NULL;
 }
 struct stage {
     uint64_t hash;
@@ -22766,8 +22751,8 @@ MS_ALWAYS_INLINE bool is_of_key(const memstore *store, const struct ms_entry *en
                ms_quick_key_is(ms_quick_key(key->data, key->size), (const char *)(entry + 1));
     return ms_quick_is_of(store, entry, head, key->data, key->size);
 }
-enum store_read_many_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
-MS_ALWAYS_INLINE enum store_read_many_match stage_compare(const memstore *store, const memstore_key *key,
+enum store_read_lookups_match { MATCH_NONE, MATCH_EXPIRING, MATCH };
+MS_ALWAYS_INLINE enum store_read_lookups_match stage_compare(const memstore *store, const memstore_key *key,
                                           const struct stage *stage, memstore_view *view,
                                           bool usual)
 {
@@ -22788,125 +22773,145 @@ MS_ALWAYS_INLINE enum store_read_many_match stage_compare(const memstore *store,
     }
     return MATCH;
 }
-static MS_NOINLINE void look_up_whole(struct reading *reading, size_t i, uint64_t hash)
+static MS_NOINLINE void look_up_whole(struct ms_lookups *lookups, size_t i, uint64_t hash)
 {
-    const memstore_key *key = &reading->keys[i];
+    const memstore_key *key = &lookups->keys[i];
     struct ms_found found;
-    while (ms_lookup_find(reading->store, key->data, key->size, hash, &found) &&
-           !note_found(reading, i, &found))
+    while (ms_lookup_find(lookups->store, key->data, key->size, hash, &found) &&
+           !note_found(lookups, i, &found))
         ;
 }
-static MS_NOINLINE void note_expiring(struct reading *reading, size_t i, const struct stage *stage)
+static MS_NOINLINE void note_expiring(struct ms_lookups *lookups, size_t i,
+                                      const struct stage *stage)
 {
     struct ms_found found;
-    ms_found_at(reading->store, ms_arena_place_of(&reading->store->arena, stage->entry), &found);
-    if (!note_found(reading, i, &found))
-        look_up_whole(reading, i, stage->hash);
+    ms_found_at(lookups->store, ms_arena_place_of(&lookups->store->arena, stage->entry), &found);
+    if (!note_found(lookups, i, &found))
+        look_up_whole(lookups, i, stage->hash);
 }
-static inline size_t size_of_group(const struct reading *reading, size_t group)
+static inline size_t size_of_group(const struct ms_lookups *lookups, size_t group)
 {
-    const size_t left = reading->n - group * store_read_many_GROUP;
-    return left < store_read_many_GROUP ? left : store_read_many_GROUP;
+    const size_t left = lookups->n - group * store_read_lookups_GROUP;
+    return left < store_read_lookups_GROUP ? left : store_read_lookups_GROUP;
 }
-static MS_NOINLINE void note_followed(struct reading *reading, size_t i, uint64_t hash)
+static MS_NOINLINE void note_followed(struct ms_lookups *lookups, size_t i, uint64_t hash)
 {
-    if (reading->followed_count < FOLLOWED_NOTED)
-        reading->followed[reading->followed_count] = (struct followed){i, hash};
-    reading->followed_count++;
+    if (lookups->followed_count < MS_FOLLOWED_NOTED)
+        lookups->followed[lookups->followed_count] = (struct ms_lookups_followed){i, hash};
+    lookups->followed_count++;
 }
-MS_ALWAYS_INLINE void stage_buckets(struct reading *reading, size_t group, struct stage *stages,
+MS_ALWAYS_INLINE void stage_buckets(struct ms_lookups *lookups, size_t group, struct stage *stages,
                                     bool usual, bool following)
 {
-    const memstore_key *const keys = reading->keys + group * store_read_many_GROUP;
-    const uint64_t hot = ms_quick_hot(reading->store);
-    const size_t count = size_of_group(reading, group);
+    const memstore_key *const keys = lookups->keys + group * store_read_lookups_GROUP;
+    const uint64_t hot = ms_quick_hot(lookups->store);
+    const size_t count = size_of_group(lookups, group);
     for (size_t i = 0; i < count; i++) {
-        stage_bucket(reading->store, hot, &keys[i], &stages[i], usual);
-        if (following && ms_track_follows(reading->store, stages[i].hash))
-            note_followed(reading, group * store_read_many_GROUP + i, stages[i].hash);
+        stage_bucket(lookups->store, hot, &keys[i], &stages[i], usual);
+        if (following && ms_track_follows(lookups->store, stages[i].hash))
+            note_followed(lookups, group * store_read_lookups_GROUP + i, stages[i].hash);
     }
 }
-MS_ALWAYS_INLINE void stage_entries(const struct reading *reading, size_t group,
+MS_ALWAYS_INLINE void stage_entries(const struct ms_lookups *lookups, size_t group,
                                     struct stage *stages)
 {
-    const uint64_t hot = ms_quick_hot(reading->store);
-    const size_t count = size_of_group(reading, group);
+    const uint64_t hot = ms_quick_hot(lookups->store);
+    const size_t count = size_of_group(lookups, group);
     for (size_t i = 0; i < count; i++)
-        stage_entry(reading->store, hot, &stages[i]);
+        stage_entry(lookups->store, hot, &stages[i]);
 }
-MS_ALWAYS_INLINE void stage_results(struct reading *reading, size_t group,
+MS_ALWAYS_INLINE void stage_results(struct ms_lookups *lookups, size_t group,
                                     const struct stage *stages, bool usual)
 {
-    const size_t first = group * store_read_many_GROUP, count = size_of_group(reading, group);
-    const memstore_key *const keys = reading->keys + first;
+    const size_t first = group * store_read_lookups_GROUP, count = size_of_group(lookups, group);
+    const memstore_key *const keys = lookups->keys + first;
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
-        memstore_view *const view = reading->views != NULL ? &reading->views[first + i] : NULL;
-        const enum store_read_many_match store_read_many_match = stage_compare(reading->store, &keys[i], &stages[i], view, usual);
-        if (ms_unlikely(store_read_many_match == MATCH_NONE)) {
-            look_up_whole(reading, first + i, stages[i].hash);
-        } else if (ms_unlikely(store_read_many_match == MATCH_EXPIRING)) {
-            note_expiring(reading, first + i, &stages[i]);
+        memstore_view *const view = lookups->views != NULL ? &lookups->views[first + i] : NULL;
+        const enum store_read_lookups_match store_read_lookups_match = stage_compare(lookups->store, &keys[i], &stages[i], view, usual);
+        if (ms_unlikely(store_read_lookups_match == MATCH_NONE)) {
+            look_up_whole(lookups, first + i, stages[i].hash);
+        } else if (ms_unlikely(store_read_lookups_match == MATCH_EXPIRING)) {
+            note_expiring(lookups, first + i, &stages[i]);
         } else {
             found++;
             if (view == NULL)
-                reading->flags[first + i] = 1;
+                lookups->flags[first + i] = 1;
         }
     }
-    reading->found += found;
+    lookups->found += found;
 }
-MS_ALWAYS_INLINE void look_up_groups(struct reading *reading, bool usual, bool following)
+MS_ALWAYS_INLINE void look_up_groups(struct ms_lookups *lookups, bool usual, bool following)
 {
-    struct stage ring[GROUPS_UNDER_WAY][store_read_many_GROUP];
-    const size_t groups = (reading->n + store_read_many_GROUP - 1) / store_read_many_GROUP;
+    struct stage ring[GROUPS_UNDER_WAY][store_read_lookups_GROUP];
+    const size_t groups = (lookups->n + store_read_lookups_GROUP - 1) / store_read_lookups_GROUP;
     for (size_t step = 0; step < groups + 2; step++) {
         if (step < groups)
-            stage_buckets(reading, step, ring[step % GROUPS_UNDER_WAY], usual, following);
+            stage_buckets(lookups, step, ring[step % GROUPS_UNDER_WAY], usual, following);
         if (step >= 1 && step < groups + 1)
-            stage_entries(reading, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY]);
+            stage_entries(lookups, step - 1, ring[(step - 1) % GROUPS_UNDER_WAY]);
         if (step >= 2)
-            stage_results(reading, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
+            stage_results(lookups, step - 2, ring[(step - 2) % GROUPS_UNDER_WAY], usual);
     }
 }
-static void store_read_many_look_up_all(struct reading *reading)
+void ms_lookups_run(struct ms_lookups *lookups)
 {
-    forget_results(reading);
-    if (ms_unlikely(!is_usual(reading->store)))
-        look_up_groups(reading, false, is_following(reading));
-    else if (ms_unlikely(is_following(reading)))
-        look_up_groups(reading, true, true);
+    ms_lookups_forget(lookups);
+    if (ms_unlikely(!ms_lookups_are_usual(lookups->store)))
+        look_up_groups(lookups, false, is_following(lookups));
+    else if (ms_unlikely(is_following(lookups)))
+        look_up_groups(lookups, true, true);
     else
-        look_up_groups(reading, true, false);
+        look_up_groups(lookups, true, false);
     ms_testing_reach(MS_POINT_READ_LOADED);
 }
-static bool try_quiet(struct reading *reading)
+
+/* lib/store/read/many.c */
+#ifndef MS_STORE_WRITE_SLIDE_H
+#define MS_STORE_WRITE_SLIDE_H
+void ms_slide_renew(memstore *store, const void *key, size_t key_size, ms_place place);
+MS_ALWAYS_INLINE void ms_slide_read(memstore *store, const void *key, size_t key_size,
+                                    ms_place place)
 {
-    memstore *store = reading->store;
+    if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
+        ms_slide_renew(store, key, key_size, place);
+}
+struct ms_life ms_slide_life(const memstore *store, const struct ms_found *found,
+                             const struct ms_life *seen);
+bool ms_slide_set(const memstore *store, struct ms_entry *entry, uint32_t encoded, int64_t ttl);
+void ms_slide_carry(const memstore *store, const struct ms_found *from,
+                    const struct ms_reserved *to, int64_t expiry);
+#endif
+#include <stdlib.h>
+#define OPTIMISTIC_TRIES 8
+static bool try_quiet(struct ms_lookups *lookups)
+{
+    memstore *store = lookups->store;
     const uint64_t done = ms_load_acquire(&store->batches_done);
     const uint64_t begun = ms_load_acquire(&store->batches_begun);
     if (done != begun)
         return false;
-    store_read_many_look_up_all(reading);
+    ms_lookups_run(lookups);
     return ms_load_acquire(&store->batches_begun) == begun;
 }
-static uint32_t store_read_many_shard_of(const struct reading *reading, size_t i)
+static uint32_t store_read_many_shard_of(const struct ms_lookups *lookups, size_t i)
 {
     const uint64_t hash =
-        ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
-    return ms_index_shard_of(&reading->store->index, hash);
+        ms_store_hash(lookups->store, lookups->keys[i].data, lookups->keys[i].size);
+    return ms_index_shard_of(&lookups->store->index, hash);
 }
 static int compare_u32(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }
-static size_t collect_shards(const struct reading *reading, uint32_t *shards)
+static size_t collect_shards(const struct ms_lookups *lookups, uint32_t *shards)
 {
     size_t count = 0;
-    for (size_t i = 0; i < reading->n; i++)
-        shards[i] = store_read_many_shard_of(reading, i);
-    qsort(shards, reading->n, sizeof *shards, compare_u32);
-    for (size_t i = 0; i < reading->n; i++) {
+    for (size_t i = 0; i < lookups->n; i++)
+        shards[i] = store_read_many_shard_of(lookups, i);
+    qsort(shards, lookups->n, sizeof *shards, compare_u32);
+    for (size_t i = 0; i < lookups->n; i++) {
         if (count == 0 || shards[count - 1] != shards[i])
             shards[count++] = shards[i];
     }
@@ -22921,21 +22926,21 @@ static bool sequences_are(const memstore *store, const uint32_t *shards, const u
     }
     return true;
 }
-static bool try_shards(struct reading *reading, const uint32_t *shards, uint32_t *sequences,
+static bool try_shards(struct ms_lookups *lookups, const uint32_t *shards, uint32_t *sequences,
                        size_t count)
 {
-    memstore *store = reading->store;
+    memstore *store = lookups->store;
     for (size_t i = 0; i < count; i++) {
         sequences[i] = ms_load_acquire(&store->index.shards[shards[i]].batch_sequence);
         if (sequences[i] % 2 != 0)
             return false;
     }
-    store_read_many_look_up_all(reading);
+    ms_lookups_run(lookups);
     return sequences_are(store, shards, sequences, count);
 }
-static int read_locked(struct reading *reading, const uint32_t *shards, size_t count)
+static int read_locked(struct ms_lookups *lookups, const uint32_t *shards, size_t count)
 {
-    memstore *store = reading->store;
+    memstore *store = lookups->store;
     const int64_t deadline = ms_store_deadline(store);
     size_t locked = 0;
     int status = MEMSTORE_ERR_LOCK_TIMEOUT;
@@ -22945,53 +22950,53 @@ static int read_locked(struct reading *reading, const uint32_t *shards, size_t c
         locked++;
     ms_rcu_read_lock();
     if (locked == count) {
-        store_read_many_look_up_all(reading);
+        ms_lookups_run(lookups);
         status = MEMSTORE_OK;
     }
     while (locked > 0)
         ms_mutex_unlock(&store->index.shards[shards[--locked]].lock);
     return status;
 }
-static MS_NOINLINE int read_against_batches(struct reading *reading)
+static MS_NOINLINE int read_against_batches(struct ms_lookups *lookups)
 {
-    uint32_t *shards = ms_mem_alloc(2 * reading->n * sizeof *shards);
+    uint32_t *shards = ms_mem_alloc(2 * lookups->n * sizeof *shards);
     if (shards == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
-    uint32_t *sequences = shards + reading->n;
-    const size_t count = collect_shards(reading, shards);
+    uint32_t *sequences = shards + lookups->n;
+    const size_t count = collect_shards(lookups, shards);
     bool consistent = false;
     int status = MEMSTORE_OK;
     for (int i = 0; i < OPTIMISTIC_TRIES && !consistent; i++)
-        consistent = try_shards(reading, shards, sequences, count);
+        consistent = try_shards(lookups, shards, sequences, count);
     if (!consistent)
-        status = read_locked(reading, shards, count);
+        status = read_locked(lookups, shards, count);
     ms_mem_free(shards);
     return status;
 }
-static int store_read_many_read_all(struct reading *reading)
+static int store_read_many_read_all(struct ms_lookups *lookups)
 {
     if (ms_testing_has_fault(MS_FAULT_UNCHECKED_READ_MANY))
-        return store_read_many_look_up_all(reading), MEMSTORE_OK;
-    return try_quiet(reading) ? MEMSTORE_OK : read_against_batches(reading);
+        return ms_lookups_run(lookups), MEMSTORE_OK;
+    return try_quiet(lookups) ? MEMSTORE_OK : read_against_batches(lookups);
 }
-static void store_read_many_renew(const struct reading *reading, size_t i, const struct ms_found *found)
+static void store_read_many_renew(const struct ms_lookups *lookups, size_t i, const struct ms_found *found)
 {
-    const memstore_key *key = &reading->keys[i];
-    ms_slide_read(reading->store, key->data, key->size, found->place);
+    const memstore_key *key = &lookups->keys[i];
+    ms_slide_read(lookups->store, key->data, key->size, found->place);
     const int64_t expiry = ms_found_expiry(found);
-    reading->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
+    lookups->views[i].expires_at_ms = expiry == MS_NEVER ? 0 : expiry;
 }
-static MS_NOINLINE void complete_any(const struct reading *reading, size_t i)
+static MS_NOINLINE void complete_any(const struct ms_lookups *lookups, size_t i)
 {
-    memstore *store = reading->store;
-    memstore_view *view = &reading->views[i];
+    memstore *store = lookups->store;
+    memstore_view *view = &lookups->views[i];
     struct ms_found found = {.entry = view->pin};
     found.place = ms_arena_place_of(&store->arena, found.entry);
     found.segment = ms_arena_segment_of(&store->arena, found.place);
     void *const pin = ms_store_pin(store, found.segment);
     ms_eviction_touch(store->touch, &store->eviction, found.entry);
     if (ms_unlikely((store->kept & MS_KEPT_TTL) != 0))
-        store_read_many_renew(reading, i, &found);
+        store_read_many_renew(lookups, i, &found);
     if (view->version == 0)
         view->version = ms_found_version(store, &found);
     view->pin = pin;
@@ -23004,22 +23009,22 @@ MS_ALWAYS_INLINE void complete_usual(memstore *store, uint64_t hot, ms_reader re
     if (ms_likely(view->version == 0))
         view->version = version;
 }
-static void complete_views(const struct reading *reading)
+static void complete_views(const struct ms_lookups *lookups)
 {
-    memstore *const store = reading->store;
+    memstore *const store = lookups->store;
     const uint64_t hot = ms_quick_hot(store);
     const ms_reader reader = ms_reader_current();
-    const bool usual = is_usual(store) && ms_reader_is_prepared(reader);
+    const bool usual = ms_lookups_are_usual(store) && ms_reader_is_prepared(reader);
     int64_t offset = 0;
-    for (size_t i = 0; i < reading->n; i++) {
-        memstore_view *view = &reading->views[i];
+    for (size_t i = 0; i < lookups->n; i++) {
+        memstore_view *view = &lookups->views[i];
         const struct ms_entry *entry = view->pin;
         if (ms_unlikely(entry == NULL))
             continue;
         if (ms_likely(usual) && ms_likely(!ms_entry_is_long(entry)))
             complete_usual(store, hot, reader, view);
         else
-            complete_any(reading, i);
+            complete_any(lookups, i);
         if (ms_unlikely(view->expires_at_ms != 0)) {
             if (offset == 0)
                 offset = ms_clock_unix_offset_ms();
@@ -23027,41 +23032,41 @@ static void complete_views(const struct reading *reading)
         }
     }
 }
-static void track_read(const struct reading *reading, size_t i, uint64_t hash)
+static void track_read(const struct ms_lookups *lookups, size_t i, uint64_t hash)
 {
-    const memstore_view *view = &reading->views[i];
-    if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
-        ms_track_read_of(reading->store, hash, reading->keys[i].size, view->pin != NULL,
+    const memstore_view *view = &lookups->views[i];
+    if (lookups->keys[i].size <= MS_KEY_SIZE_MAX)
+        ms_track_read_of(lookups->store, hash, lookups->keys[i].size, view->pin != NULL,
                          view->size);
 }
-static void track_all_followed(const struct reading *reading)
+static void track_all_followed(const struct ms_lookups *lookups)
 {
-    for (size_t i = 0; i < reading->n; i++) {
+    for (size_t i = 0; i < lookups->n; i++) {
         const uint64_t hash =
-            ms_store_hash(reading->store, reading->keys[i].data, reading->keys[i].size);
-        if (ms_track_follows(reading->store, hash))
-            track_read(reading, i, hash);
+            ms_store_hash(lookups->store, lookups->keys[i].data, lookups->keys[i].size);
+        if (ms_track_follows(lookups->store, hash))
+            track_read(lookups, i, hash);
     }
 }
-static void track_by_turn(const struct reading *reading, uint64_t before)
+static void track_by_turn(const struct ms_lookups *lookups, uint64_t before)
 {
     bool exclusive;
-    struct ms_counter_stripe *stripe = ms_counters_stripe(&reading->store->counters, &exclusive);
+    struct ms_counter_stripe *stripe = ms_counters_stripe(&lookups->store->counters, &exclusive);
     size_t i;
-    while ((i = ms_track_next_turn(reading->store, stripe, before, reading->n)) < reading->n) {
-        if (reading->keys[i].size <= MS_KEY_SIZE_MAX)
-            ms_track_key(reading->store, reading->keys[i].data, reading->keys[i].size);
+    while ((i = ms_track_next_turn(lookups->store, stripe, before, lookups->n)) < lookups->n) {
+        if (lookups->keys[i].size <= MS_KEY_SIZE_MAX)
+            ms_track_key(lookups->store, lookups->keys[i].data, lookups->keys[i].size);
     }
 }
-static void track_reads(const struct reading *reading, uint64_t before)
+static void track_reads(const struct ms_lookups *lookups, uint64_t before)
 {
-    track_by_turn(reading, before);
-    if (reading->followed_count > FOLLOWED_NOTED) {
-        track_all_followed(reading);
+    track_by_turn(lookups, before);
+    if (lookups->followed_count > MS_FOLLOWED_NOTED) {
+        track_all_followed(lookups);
         return;
     }
-    for (size_t i = 0; i < reading->followed_count; i++)
-        track_read(reading, reading->followed[i].i, reading->followed[i].hash);
+    for (size_t i = 0; i < lookups->followed_count; i++)
+        track_read(lookups, lookups->followed[i].i, lookups->followed[i].hash);
 }
 static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
 {
@@ -23074,26 +23079,26 @@ static uint64_t count_reads(memstore *store, size_t hits, size_t misses)
 int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n, size_t most,
                             memstore_view *out, size_t *found)
 {
-    struct followed followed[FOLLOWED_NOTED];
-    struct reading reading = {
+    struct ms_lookups_followed followed[MS_FOLLOWED_NOTED];
+    struct ms_lookups lookups = {
         .store = store, .keys = keys, .n = n, .views = out, .followed = followed};
     if (ms_unlikely(!ms_reader_is_prepared(ms_reader_current())))
         ms_reader_prepare();
     ms_rcu_read_lock();
-    int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&reading);
-    const bool taken = status == MEMSTORE_OK && reading.found <= most;
+    int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&lookups);
+    const bool taken = status == MEMSTORE_OK && lookups.found <= most;
     if (taken)
-        complete_views(&reading);
+        complete_views(&lookups);
     ms_rcu_read_unlock();
     if (status == MEMSTORE_OK)
-        *found = reading.found;
+        *found = lookups.found;
     if (!taken) {
-        forget_results(&reading);
+        ms_lookups_forget(&lookups);
         return status;
     }
-    const uint64_t before = count_reads(store, reading.found, n - reading.found);
+    const uint64_t before = count_reads(store, lookups.found, n - lookups.found);
     if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
-        track_reads(&reading, before);
+        track_reads(&lookups, before);
     return MEMSTORE_OK;
 }
 int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memstore_view *out,
@@ -23104,13 +23109,13 @@ int ms_store_get_many(memstore *store, const memstore_key *keys, size_t n, memst
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found)
 {
-    struct reading reading = {.store = store, .keys = keys, .n = n, .flags = out};
+    struct ms_lookups lookups = {.store = store, .keys = keys, .n = n, .flags = out};
     ms_rcu_read_lock();
-    const int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&reading);
+    const int status = ms_store_is_closed(store) ? MEMSTORE_ERR_CACHE_CLOSED : store_read_many_read_all(&lookups);
     ms_rcu_read_unlock();
     if (status != MEMSTORE_OK)
-        forget_results(&reading);
-    *found = reading.found;
+        ms_lookups_forget(&lookups);
+    *found = lookups.found;
     return status;
 }
 
@@ -23496,6 +23501,17 @@ int ms_store_has(memstore *store, const void *key, size_t key_size)
     }
     return has_found(store, reader, ms_quick_find_usual(store, hot, key, key_size), key, key_size);
 }
+
+/* lib/store/read/times.c */
+#ifndef MS_STORE_READ_TIMES_H
+#define MS_STORE_READ_TIMES_H
+#include <memstore/memstore.h>
+#include <stddef.h>
+#include <stdint.h>
+int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
+                        int64_t *now);
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms);
+#endif
 static int read_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                        int64_t *now)
 {
@@ -23518,25 +23534,30 @@ static int read_expiry(memstore *store, const void *key, size_t key_size, int64_
 int ms_store_get_expiry(memstore *store, const void *key, size_t key_size, int64_t *expiry,
                         int64_t *now)
 {
+    int status = MEMSTORE_ERR_CACHE_CLOSED;
     ms_rcu_read_lock();
-    if (ms_unlikely(ms_store_is_closed(store)))
-        return refused_closed();
-    const int status = read_expiry(store, key, key_size, expiry, now);
+    if (ms_likely(!ms_store_is_closed(store)))
+        status = read_expiry(store, key, key_size, expiry, now);
     ms_rcu_read_unlock();
     return status;
 }
-int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
+static int read_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
 {
     const uint64_t hash = ms_store_hash(store, key, key_size);
     struct ms_found found;
+    if (!ms_lookup_live(store, key, key_size, hash, &found))
+        return MEMSTORE_ERR_KEY_NOT_FOUND;
+    *unix_ms = ms_entry_created(found.entry) + ms_clock_unix_offset_of_past_ms();
+    return MEMSTORE_OK;
+}
+int ms_store_get_created(memstore *store, const void *key, size_t key_size, int64_t *unix_ms)
+{
+    int status = MEMSTORE_ERR_CACHE_CLOSED;
     ms_rcu_read_lock();
-    if (ms_unlikely(ms_store_is_closed(store)))
-        return refused_closed();
-    const bool live = ms_lookup_live(store, key, key_size, hash, &found);
-    if (live)
-        *unix_ms = ms_entry_created(found.entry) + ms_clock_unix_offset_of_past_ms();
+    if (ms_likely(!ms_store_is_closed(store)))
+        status = read_created(store, key, key_size, unix_ms);
     ms_rcu_read_unlock();
-    return live ? MEMSTORE_OK : MEMSTORE_ERR_KEY_NOT_FOUND;
+    return status;
 }
 
 /* lib/store/read/view.c */
@@ -28740,7 +28761,7 @@ static bool is_kept(memstore *store, const struct ms_entry *entry,
     return ms_stale_find(store, &key, ms_store_hash(store, key.data, key.size), &found) &&
            found.entry == entry;
 }
-static const char *store_validate_look_up_all(memstore *store, const struct ms_segment *segment,
+static const char *look_up_all(memstore *store, const struct ms_segment *segment,
                                struct referred *referred)
 {
     const uint32_t used = ms_load_relaxed(&segment->used);
@@ -28777,7 +28798,7 @@ static const char *store_validate_compare(struct comparison *comparison, const s
     struct referred referred = {.earliest = MS_NEVER};
     if (ms_load_relaxed(&segment->queue) == MS_QUEUE_RECORDS)
         return NULL;
-    MS_REQUIRE_VALID(store_validate_look_up_all(comparison->store, segment, &referred));
+    MS_REQUIRE_VALID(look_up_all(comparison->store, segment, &referred));
     MS_REQUIRE(referred.entries + referred.kept == ms_segment_live_entries(segment),
                "SG-1: a segment counts other live entries than slots refer to");
     MS_REQUIRE(referred.bytes + referred.kept_bytes + referred.pending_bytes ==
