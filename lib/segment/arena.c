@@ -131,7 +131,8 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     /* Each bin has a segment half full: few bins in stores of few segments. */
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
-    arena->reserve = arena->segment_count >= 256 ? 2 : 1;
+    /* Where nothing is evicted what is moved with a version that was told may be more than a segment. */
+    arena->reserve = arena->segment_count >= 256 || !arena->evicts ? 2 : 1;
     arena->worn_from = (uint32_t)(ms_arena_segment_size(arena) /
                                   (arena->evicts ? WORN_DIVISOR : WORN_DIVISOR_WITHOUT_EVICTION));
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));

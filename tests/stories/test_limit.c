@@ -641,6 +641,31 @@ Test(limit, a_full_store_without_eviction_takes_what_replaces_an_entry_as_large)
     overwrite_all_when_full("performance.memory_limit=16MiB");
 }
 
+/* Who was told a version takes it along when he is moved, which is longer; so not even a full segment fits one. */
+static void overwrite_all_that_was_viewed(const char *limit)
+{
+    memstore *store = open_without_eviction(limit);
+    const uint64_t count = fill_with_thousands(store);
+    unsigned char value[1000] = {8};
+    memstore_view view;
+
+    for (uint64_t key = 0; key < count; key++) {
+        assert_ok(memstore_get_view(store, &key, sizeof key, &view));
+        memstore_view_release(&view);
+    }
+    for (uint64_t key = 0; key < count; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    cr_assert_eq(memstore_size(store), count);
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_takes_what_replaces_entries_that_were_viewed)
+{
+    overwrite_all_that_was_viewed("performance.memory_limit=1MiB");
+    overwrite_all_that_was_viewed("performance.memory_limit=8MiB");
+    overwrite_all_that_was_viewed("performance.memory_limit=16MiB");
+}
+
 static void delete_and_add_when_full(const char *limit, uint64_t apart)
 {
     memstore *store = open_without_eviction(limit);
