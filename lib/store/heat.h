@@ -55,9 +55,8 @@ static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
 /* The queue and the access bits of an entry that was of this use. */
 static inline enum ms_queue ms_heat_queue(const memstore *store, unsigned heat)
 {
-    if (store->touch == MS_TOUCH_FREQUENCY)
-        return MS_QUEUE_MAIN;
-    return store->touch == MS_TOUCH_COUNT && heat >= MS_HEATS / 2 ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
+    /* Only policies that count have a queue for what is new; those of others look for victims in the one queue. */
+    return store->touch == MS_TOUCH_COUNT && heat < MS_HEATS / 2 ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
 }
 
 static inline unsigned ms_heat_access(memstore *store, unsigned heat)

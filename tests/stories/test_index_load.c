@@ -183,6 +183,25 @@ Test(index_load, without_eviction_no_write_is_refused_for_a_table_that_is_being_
     }
 }
 
+/* Evicting small entries makes the table too large, and while it is replaced there are two. */
+Test(index_load, a_large_entry_is_not_refused_for_a_table_that_is_being_replaced, .timeout = 120)
+{
+    const uint64_t large = UINT64_MAX;
+    const size_t size = (1 << 20) * 9 / 20;
+    unsigned char *value = test_bytes(size, 1);
+
+    for (uint64_t count = 22000; count < 87000; count += 1300) {
+        memstore *store = test_open("performance.memory_limit=1MiB", "eviction=fifo", "shards=1",
+                                    "maintenance=manual", NULL);
+
+        for (uint32_t key = 1; key <= count; key++)
+            assert_ok(memstore_set(store, &key, sizeof key, "", 0, 0));
+        assert_ok(memstore_set(store, &large, sizeof large, value, size, 0));
+        memstore_destroy(store);
+    }
+    free(value);
+}
+
 /* ---- Tables of what is gone ---- */
 
 #define EMPTIED_LIMIT "performance.memory_limit=4MiB"

@@ -666,6 +666,54 @@ Test(limit, a_full_store_without_eviction_takes_what_replaces_entries_that_were_
     overwrite_all_that_was_viewed("performance.memory_limit=16MiB");
 }
 
+/* For each that is deleted one as large is stored, with pages that it shares with those beside it. */
+static void exchange_large_ones(const char *limit, size_t size)
+{
+    memstore *store = open_without_eviction(limit);
+    unsigned char *value = test_bytes(size, 1);
+    uint64_t count = 0;
+
+    while (memstore_set(store, &count, sizeof count, value, size, 0) == MEMSTORE_OK)
+        count++;
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t old = i * 89 % count, key = count + i;
+
+        if (memstore_delete(store, &old, sizeof old) == MEMSTORE_OK)
+            assert_ok(memstore_set(store, &key, sizeof key, value, size, 0));
+    }
+    cr_assert_eq(memstore_size(store), count);
+    memstore_destroy(store);
+    free(value);
+}
+
+Test(limit, a_full_store_without_eviction_takes_a_large_entry_for_each_that_is_deleted)
+{
+    exchange_large_ones("performance.memory_limit=1MiB", 5429);
+    exchange_large_ones("performance.memory_limit=1MiB", 7000);
+    exchange_large_ones("performance.memory_limit=1MiB", 12000);
+}
+
+Test(limit, a_full_store_without_eviction_takes_large_entries_for_many_small_ones_that_are_deleted)
+{
+    const uint64_t first_large = UINT64_C(1) << 40;
+    memstore *store = open_without_eviction("performance.memory_limit=16MiB");
+    const uint64_t count = fill_with_thousands(store);
+    const size_t size = 40000;
+    unsigned char *value = test_bytes(size, 1);
+    uint64_t freed = 0, stored = 0;
+
+    for (uint64_t key = 0; key < count; key += 20) {
+        assert_ok(memstore_delete(store, &key, sizeof key));
+        freed += 1000;
+    }
+    for (uint64_t key = first_large;
+         memstore_set(store, &key, sizeof key, value, size, 0) == MEMSTORE_OK; key++)
+        stored += size;
+    cr_assert_gt(stored, freed / 3, "%" PRIu64 " of %" PRIu64 " bytes", stored, freed);
+    memstore_destroy(store);
+    free(value);
+}
+
 static void delete_and_add_when_full(const char *limit, uint64_t apart)
 {
     memstore *store = open_without_eviction(limit);

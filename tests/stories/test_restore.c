@@ -39,6 +39,53 @@ Test(restore, what_the_store_holds_is_newer_and_stays)
     memstore_destroy(other);
 }
 
+static uint64_t fill_with_thousands(memstore *store, uint64_t from, uint64_t to)
+{
+    static const char value[1000];
+    uint64_t key = from;
+
+    while (key < to && memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
+        key++;
+    return key;
+}
+
+static memstore *open_of_4_mib(const char *eviction)
+{
+    return test_open("maintenance=manual", "performance.memory_limit=4MiB", "shards=1", eviction,
+                     NULL);
+}
+
+Test(restore, what_was_loaded_gives_way_to_what_is_written_later)
+{
+    static const char *const evictions[] = {"eviction=fifo", "eviction=lru", "eviction=lfu",
+                                            "eviction=s3fifo", "eviction=adaptive"};
+
+    for (size_t i = 0; i < sizeof evictions / sizeof *evictions; i++) {
+        memstore *store = open_of_4_mib(evictions[i]), *other = open_of_4_mib(evictions[i]);
+        uint64_t left = 0;
+
+        fill_with_thousands(store, 0, 3000);
+        other = reopen(store, other, NULL);
+        cr_assert_eq(memstore_size(other), 3000);
+        cr_assert_eq(fill_with_thousands(other, 3000, 23000), 23000, "%s", evictions[i]);
+        for (uint64_t key = 0; key < 3000; key++)
+            left += memstore_has(other, &key, sizeof key) == MEMSTORE_OK;
+        cr_assert_lt(left, 1000, "%s: %" PRIu64 " are left", evictions[i], left);
+        memstore_destroy(other);
+    }
+}
+
+Test(restore, what_was_loaded_can_be_replaced_in_a_full_store_without_eviction)
+{
+    memstore *store = open_of_4_mib("eviction=none"), *other = open_of_4_mib("eviction=none");
+    const uint64_t count = fill_with_thousands(store, 0, 10000);
+
+    other = reopen(store, other, NULL);
+    cr_assert_eq(memstore_size(other), count);
+    cr_assert_eq(fill_with_thousands(other, 0, count), count);
+    memstore_destroy(other);
+}
+
 /* The table of the one shard has to grow, and what has run out leaves room for that. */
 Test(restore, what_has_expired_gives_way_to_what_is_loaded_and_its_index)
 {

@@ -9,6 +9,7 @@
 #include "store/space/reclaim.h"
 #include "store/space/room.h"
 #include "store/store.h"
+#include "store/watch/report.h"
 
 #include "platform/wait.h"
 
@@ -42,19 +43,35 @@ static bool compact_little(memstore *store, int64_t deadline_us)
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
 }
 
-/* Room in any open segment, after compactions of segments that are not worth it otherwise. The reserve stays. */
+/* Room of its own for a large entry, else in any open segment. The reserve stays. */
+static bool reserve_anywhere(memstore *store, const struct ms_placement *placement,
+                             const struct ms_entry_shape *shape, bool large,
+                             struct ms_reserved *out)
+{
+    return ms_move_has_reserve(store) &&
+           (ms_arena_reserve(&store->arena, placement, shape, out) ||
+            (!large && ms_arena_reserve_rest(&store->arena, placement, shape, out)));
+}
+
+static uint64_t dead_bytes(memstore *store)
+{
+    uint64_t live, dead;
+
+    ms_store_live_and_dead(store, &live, &dead);
+    return dead;
+}
+
+/* The same after compactions of segments that are not worth it otherwise, if they come to it. */
 static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
-                              const struct ms_entry_shape *shape, int64_t deadline_us,
-                              struct ms_reserved *out)
+                              const struct ms_entry_shape *shape, uint64_t large,
+                              int64_t deadline_us, struct ms_reserved *out)
 {
     bool sealed = false;
 
     for (;;) {
-        if (ms_move_has_reserve(store) &&
-            (ms_arena_reserve(&store->arena, placement, shape, out) ||
-             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+        if (reserve_anywhere(store, placement, shape, large != 0, out))
             return true;
-        if (ms_wait_is_over(deadline_us))
+        if (ms_wait_is_over(deadline_us) || (large != 0 && dead_bytes(store) < large))
             return false;
         if (!compact_little(store, deadline_us)) {
             bool left;
@@ -66,12 +83,12 @@ static bool squeeze_in_locked(memstore *store, const struct ms_placement *placem
 }
 
 static int squeeze_in(memstore *store, const struct ms_placement *placement,
-                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      const struct ms_entry_shape *shape, uint64_t large, int64_t deadline_us,
                       struct ms_reserved *out)
 {
     if (!ms_freeing_lock(store, deadline_us))
         return MEMSTORE_ERR_CACHE_FULL;
-    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    const bool reserved = squeeze_in_locked(store, placement, shape, large, deadline_us, out);
     ms_mutex_unlock(&store->reclaim_lock);
     return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
 }
@@ -94,8 +111,8 @@ int ms_reserve_room(memstore *store, const struct ms_placement *placement,
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
             int status = ms_room_make(store, bytes, deadline, &asked);
-            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
-                status = squeeze_in(store, placement, shape, deadline, out);
+            if (status == MEMSTORE_ERR_CACHE_FULL) {
+                status = squeeze_in(store, placement, shape, bytes, deadline, out);
                 if (status == MEMSTORE_OK)
                     break;
             }
