@@ -225,16 +225,23 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
 
 /* ---- Several ---- */
 
-static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
-                      memstore_load_value *values, struct ms_flight *const *flights)
+/* What comes before the key at `end` is known. */
+static void settle_up_to(struct ms_load_batch *batch, size_t end)
 {
-    struct ms_load single = *load;
+    while (batch->settled < end)
+        batch->settle(batch, batch->settled++);
+}
 
-    for (size_t i = 0; i < n; i++) {
-        single.key = keys[i];
-        single.refreshes = flights[i]->refreshes;
-        const int result = ms_load_call(&single, false, &values[i]);
-        values[i].result = result;
+static void call_each(struct ms_load_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct ms_load single = batch->load;
+
+        single.key = batch->keys[i];
+        single.refreshes = batch->flights[i]->refreshes;
+        const int result = ms_load_call(&single, false, &batch->values[i]);
+        batch->values[i].result = result;
+        settle_up_to(batch, i + 1);
     }
 }
 
@@ -317,44 +324,54 @@ static void end_refreshes(memstore *store, memstore_load_value *values, size_t n
     }
 }
 
-/* Call load_many until no key is left to be tried again. */
-static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
-                          size_t n, memstore_load_value *values, size_t *order,
-                          struct ms_flight *const *flights)
+/* Call load_many once for the keys from `first` on, and tell how many of them are known then. */
+static size_t call_for_rest(const struct ms_load_batch *batch, const struct attempts *attempts,
+                            size_t first)
 {
-    while (n != 0) {
-        tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
-        end_refreshes(load->store, values, n, order, flights);
-        const size_t settled = settle_some(keys, values, order, n);
-        keys += settled;
-        values += settled;
-        order += settled;
-        n -= settled;
-        const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
+    memstore_key *keys = batch->keys + first;
+    memstore_load_value *values = batch->values + first;
+    size_t *order = batch->order + first;
+    const size_t n = batch->n - first;
+
+    tell_each(batch->load.store, values, n,
+              call_many_once(&batch->load, attempts, keys, n, values));
+    end_refreshes(batch->load.store, values, n, order, batch->flights);
+    return settle_some(keys, values, order, n);
+}
+
+/* Call load_many until no key is left to be tried again. What is known is settled before the pause, so that who
+ * waits for one key does not wait for others; what comes last is left to the caller, who tells the breaker first. */
+static void call_together(struct ms_load_batch *batch, struct attempts *attempts)
+{
+    size_t known = 0;
+
+    while ((known += call_for_rest(batch, attempts, known)) < batch->n) {
+        settle_up_to(batch, known);
+        const size_t left = batch->n - known;
+        const int status = wait_for_next(attempts, left);
         if (status != MEMSTORE_OK) {
-            tell_each(load->store, values, n, status);
+            tell_each(batch->load.store, batch->values + known, left, status);
             return;
         }
     }
 }
 
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
+void ms_load_call_many(struct ms_load_batch *batch)
 {
+    const struct ms_load *load = &batch->load;
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
+    int status = MS_LOAD_REFUSED;
 
-    if (together && !ms_load_may_call(load->store, loader_of(load))) {
-        tell_each(load->store, values, n, MS_LOAD_REFUSED);
-        return;
-    }
-    const int status = ms_load_take_bytes(load->store, n, attempts.until, false);
+    if (!together || ms_load_may_call(load->store, loader_of(load)))
+        status = ms_load_take_bytes(load->store, batch->n, attempts.until, false);
     if (status != MEMSTORE_OK) {
-        tell_each(load->store, values, n, status);
+        tell_each(load->store, batch->values, batch->n, status);
     } else if (together) {
-        call_together(load, &attempts, keys, n, values, order, flights);
-        note_results(load, values, n);
+        call_together(batch, &attempts);
+        note_results(load, batch->values, batch->n);
     } else {
-        call_each(load, keys, n, values, flights);
+        call_each(batch);
     }
+    settle_up_to(batch, batch->n);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several keys: what is missing is loaded by one call of the loader. Flights that this thread leads
  * are ended before any other is waited for, so that two calls that share keys never wait for each
- * other. */
+ * other; and each as soon as it is known what its key has come to, so that who waits for one key does
+ * not wait for the others. The caller gets his views at the end: where those are bounded, they would
+ * take the place of the loader of the rest. */
 #include "store/load/many.h"
 
 #include "store/load/call.h"
@@ -12,7 +14,14 @@
 
 #include "platform/mem.h"
 
-/* A call on its way. `keys`, `values`, `indices` and `leading` are of what this thread leads. */
+/* What a key that was loaded has come to, until it is handed out; what there is to see is pinned meanwhile in the
+ * caller's view, which has no place yet. */
+struct settled {
+    int status;
+    int stored; /* what became of the value in the store */
+};
+
+/* A call on its way. */
 struct gathering {
     memstore *store;
     const memstore_loader *loader;
@@ -20,13 +29,10 @@ struct gathering {
     size_t n;
     memstore_view *views;
     int64_t deadline_us;
-    memstore_key *keys;
-    memstore_load_value *values;
-    size_t *indices;
-    size_t *order; /* of `values` */
-    struct ms_flight **leading;
-    size_t led;
-    bool refreshes;            /* some of them are there, and old */
+    struct ms_load_batch led;  /* by this thread */
+    size_t *indices;           /* of what is led, as its flights are in order; */
+    struct settled *settled;   /* likewise */
+    size_t old;                /* views of what is there and led, until it is settled */
     struct ms_flight **joined; /* by the index of the key; NULL where none is waited for */
     int *unlooked; /* likewise, why it was not looked whether its value is there; or OK */
     int status;    /* of the failed key with the lowest index */
@@ -69,27 +75,30 @@ static struct ms_load load_of(const struct gathering *gathering, size_t index)
 
 static bool allocate(struct gathering *gathering)
 {
+    struct ms_load_batch *led = &gathering->led;
     const size_t n = gathering->n;
 
-    gathering->keys = ms_mem_alloc(n * sizeof *gathering->keys);
-    gathering->values = ms_mem_alloc(n * sizeof *gathering->values);
+    led->keys = ms_mem_alloc(n * sizeof *led->keys);
+    led->values = ms_mem_alloc(n * sizeof *led->values);
+    led->order = ms_mem_alloc(n * sizeof *led->order);
+    led->flights = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->indices = ms_mem_alloc(n * sizeof *gathering->indices);
-    gathering->order = ms_mem_alloc(n * sizeof *gathering->order);
-    gathering->leading = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    gathering->settled = ms_mem_alloc(n * sizeof *gathering->settled);
     gathering->joined = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->unlooked = ms_mem_alloc(n * sizeof *gathering->unlooked);
-    return gathering->keys != NULL && gathering->values != NULL && gathering->indices != NULL &&
-           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL &&
+    return led->keys != NULL && led->values != NULL && led->order != NULL && led->flights != NULL &&
+           gathering->indices != NULL && gathering->settled != NULL && gathering->joined != NULL &&
            gathering->unlooked != NULL;
 }
 
 static void free_all(struct gathering *gathering)
 {
-    ms_mem_free(gathering->keys);
-    ms_mem_free(gathering->values);
+    ms_mem_free(gathering->led.keys);
+    ms_mem_free(gathering->led.values);
+    ms_mem_free(gathering->led.order);
+    ms_mem_free(gathering->led.flights);
     ms_mem_free(gathering->indices);
-    ms_mem_free(gathering->order);
-    ms_mem_free(gathering->leading);
+    ms_mem_free(gathering->settled);
     ms_mem_free(gathering->joined);
     ms_mem_free(gathering->unlooked);
 }
@@ -109,9 +118,12 @@ static void load_aside(struct gathering *gathering, size_t index, int status)
 
 static void note_for_loader(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
-    gathering->keys[gathering->led] = gathering->asked[index];
-    gathering->indices[gathering->led] = index;
-    gathering->leading[gathering->led++] = flight;
+    struct ms_load_batch *led = &gathering->led;
+
+    led->keys[led->n] = gathering->asked[index];
+    led->order[led->n] = led->n;
+    gathering->indices[led->n] = index;
+    led->flights[led->n++] = flight;
 }
 
 static bool is_old(const struct gathering *gathering, size_t index)
@@ -128,7 +140,7 @@ static void refresh(struct gathering *gathering, size_t index)
     if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
         return;
     note_for_loader(gathering, index, flight);
-    gathering->refreshes = true;
+    gathering->old++;
 }
 
 /* A flight of one's own: end it if the key has come meanwhile, else note it for the loader. */
@@ -186,39 +198,66 @@ static void join(struct gathering *gathering, size_t index)
 
 /* ---- Loading and waiting ---- */
 
+/* As ms_load_refresh(): what is old has given the loader its place, until then. */
+static void give_back_old(struct gathering *gathering, size_t index)
+{
+    ms_view_give_back(&gathering->views[index]);
+    gathering->led.load.holds_view = --gathering->old != 0;
+}
+
+/* End a flight: its value is the store's, and of those who wait; and the caller's for later. */
+static void settle(struct ms_load_batch *led, size_t i)
+{
+    struct gathering *gathering = led->context;
+    const size_t at = led->order[i];
+    const size_t index = gathering->indices[at];
+    const memstore_load_value *value = &led->values[i];
+    struct settled settled = {.stored = MEMSTORE_OK};
+
+    if (led->flights[at]->refreshes)
+        give_back_old(gathering, index);
+    settled.status = ms_load_settle(led->flights[at], value->result, value,
+                                    &gathering->views[index], &settled.stored);
+    if (value->result == MEMSTORE_LOAD_OK)
+        ms_load_release(gathering->store, value);
+    ms_load_drop(led->flights[at]);
+    gathering->settled[at] = settled;
+}
+
+/* Give the caller what was settled. */
+static void hand_out(struct gathering *gathering, size_t at)
+{
+    const size_t index = gathering->indices[at];
+    memstore_view view = gathering->views[index];
+    int status = gathering->settled[at].status;
+    int stored = gathering->settled[at].stored;
+
+    gathering->views[index] = (memstore_view){0};
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(gathering->store, &view, &gathering->views[index]);
+    ms_view_give_back(&view);
+    note_status(gathering, index, status);
+    /* What was overtaken is not missing: somebody wrote it, unless it was not looked for. */
+    if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
+        stored = gathering->unlooked[index];
+    if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
+        note_refusal(gathering, stored);
+}
+
 static void load_led(struct gathering *gathering)
 {
-    const struct ms_load load = {
-        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->refreshes};
+    struct ms_load_batch *led = &gathering->led;
 
-    if (gathering->led == 0)
+    if (led->n == 0)
         return;
-    for (size_t i = 0; i < gathering->led; i++)
-        gathering->order[i] = i;
-    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order,
-                      gathering->leading);
-    /* As ms_load_refresh(): what is old has given the loader its place. */
-    for (size_t i = 0; i < gathering->led; i++)
-        ms_view_give_back(&gathering->views[gathering->indices[i]]);
-    for (size_t i = 0; i < gathering->led; i++) {
-        struct ms_flight *flight = gathering->leading[gathering->order[i]];
-        const size_t index = gathering->indices[gathering->order[i]];
-        const memstore_load_value *value = &gathering->values[i];
-        memstore_view view;
-        int stored = MEMSTORE_OK;
-        int status = ms_load_settle(flight, value->result, value, &view, &stored);
-
-        if (value->result == MEMSTORE_LOAD_OK)
-            ms_load_release(gathering->store, value);
-        status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
-        note_status(gathering, index, status);
-        /* What was overtaken is not missing: somebody wrote it, unless it was not looked for. */
-        if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
-            stored = gathering->unlooked[index];
-        if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
-            note_refusal(gathering, stored);
-    }
+    led->load = (struct ms_load){
+        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->old != 0};
+    led->settle = settle;
+    led->context = gathering;
+    ms_load_call_many(led);
     ms_load_done(gathering->store);
+    for (size_t i = 0; i < led->n; i++)
+        hand_out(gathering, i);
 }
 
 static void await_joined(struct gathering *gathering)

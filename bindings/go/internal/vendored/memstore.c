@@ -4554,7 +4554,7 @@ static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest
     arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
-    arena->reserve = arena->segment_count >= 256 ? 2 : 1;
+    arena->reserve = arena->segment_count >= 256 || !arena->evicts ? 2 : 1;
     arena->worn_from = (uint32_t)(ms_arena_segment_size(arena) /
                                   (arena->evicts ? WORN_DIVISOR : WORN_DIVISOR_WITHOUT_EVICTION));
     ms_store_relaxed(&arena->warm_keep, warm_segments(arena));
@@ -24387,9 +24387,7 @@ static inline unsigned ms_heat_of(memstore *store, const struct ms_entry *entry,
 }
 static inline enum ms_queue ms_heat_queue(const memstore *store, unsigned heat)
 {
-    if (store->touch == MS_TOUCH_FREQUENCY)
-        return MS_QUEUE_MAIN;
-    return store->touch == MS_TOUCH_COUNT && heat >= MS_HEATS / 2 ? MS_QUEUE_MAIN : MS_QUEUE_NEW;
+    return store->touch == MS_TOUCH_COUNT && heat < MS_HEATS / 2 ? MS_QUEUE_NEW : MS_QUEUE_MAIN;
 }
 static inline unsigned ms_heat_access(memstore *store, unsigned heat)
 {
@@ -26598,17 +26596,29 @@ static bool compact_little(memstore *store, int64_t deadline_us)
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
 }
+static bool reserve_anywhere(memstore *store, const struct ms_placement *placement,
+                             const struct ms_entry_shape *shape, bool large,
+                             struct ms_reserved *out)
+{
+    return ms_move_has_reserve(store) &&
+           (ms_arena_reserve(&store->arena, placement, shape, out) ||
+            (!large && ms_arena_reserve_rest(&store->arena, placement, shape, out)));
+}
+static uint64_t dead_bytes(memstore *store)
+{
+    uint64_t live, dead;
+    ms_store_live_and_dead(store, &live, &dead);
+    return dead;
+}
 static bool squeeze_in_locked(memstore *store, const struct ms_placement *placement,
-                              const struct ms_entry_shape *shape, int64_t deadline_us,
-                              struct ms_reserved *out)
+                              const struct ms_entry_shape *shape, uint64_t large,
+                              int64_t deadline_us, struct ms_reserved *out)
 {
     bool sealed = false;
     for (;;) {
-        if (ms_move_has_reserve(store) &&
-            (ms_arena_reserve(&store->arena, placement, shape, out) ||
-             ms_arena_reserve_rest(&store->arena, placement, shape, out)))
+        if (reserve_anywhere(store, placement, shape, large != 0, out))
             return true;
-        if (ms_wait_is_over(deadline_us))
+        if (ms_wait_is_over(deadline_us) || (large != 0 && dead_bytes(store) < large))
             return false;
         if (!compact_little(store, deadline_us)) {
             bool left;
@@ -26619,12 +26629,12 @@ static bool squeeze_in_locked(memstore *store, const struct ms_placement *placem
     }
 }
 static int squeeze_in(memstore *store, const struct ms_placement *placement,
-                      const struct ms_entry_shape *shape, int64_t deadline_us,
+                      const struct ms_entry_shape *shape, uint64_t large, int64_t deadline_us,
                       struct ms_reserved *out)
 {
     if (!ms_freeing_lock(store, deadline_us))
         return MEMSTORE_ERR_CACHE_FULL;
-    const bool reserved = squeeze_in_locked(store, placement, shape, deadline_us, out);
+    const bool reserved = squeeze_in_locked(store, placement, shape, large, deadline_us, out);
     ms_mutex_unlock(&store->reclaim_lock);
     return reserved ? MEMSTORE_OK : MEMSTORE_ERR_CACHE_FULL;
 }
@@ -26643,8 +26653,8 @@ int ms_reserve_room(memstore *store, const struct ms_placement *placement,
         ms_count(&store->counters, MS_COUNT_ROOM_MADE, 1);
         do {
             int status = ms_room_make(store, bytes, deadline, &asked);
-            if (status == MEMSTORE_ERR_CACHE_FULL && bytes == 0) {
-                status = squeeze_in(store, placement, shape, deadline, out);
+            if (status == MEMSTORE_ERR_CACHE_FULL) {
+                status = squeeze_in(store, placement, shape, bytes, deadline, out);
                 if (status == MEMSTORE_OK)
                     break;
             }
@@ -27209,6 +27219,9 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, struc
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
+        if (is_beyond_limit(store, wanted, 0) && !ms_wait_is_over(efforts->deadline_us) &&
+            ms_tables_finish_locked(store))
+            continue;
         if (is_beyond_limit(store, wanted, 0) ||
             (!step_towards(store, wanted, efforts) && !may_try_again(store, wanted, efforts)))
             status = why_none(store);
