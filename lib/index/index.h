@@ -45,6 +45,8 @@ struct ms_shard {
     /* No fewer entries were there at some time since ms_index_begin_peaks(); those that are there count
      * besides. Shard lock to write, but by that */
     atomic_uint_least32_t peak;
+    /* So many more are about to be added together, for which the table has grown; a hint, by anybody */
+    atomic_uint_least32_t expected;
     /* The word of the table that is to take the place of the shard's; 0 = none. Shard lock */
     uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
@@ -119,6 +121,13 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->shards[shard].entries);
+}
+
+/* Those that are there, and that are about to be. */
+static inline uint64_t ms_index_entries_to_be(const struct ms_index *index, uint32_t shard)
+{
+    return (uint64_t)ms_index_entries(index, shard) +
+           ms_load_relaxed(&index->shards[shard].expected);
 }
 
 /* Of all shards. */

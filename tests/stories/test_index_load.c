@@ -202,6 +202,26 @@ Test(index_load, a_large_entry_is_not_refused_for_a_table_that_is_being_replaced
     free(value);
 }
 
+/* Room is made for the table of one shard after the other, while those that have grown are all but empty. */
+Test(index_load, a_batch_of_many_keys_is_stored_in_a_full_store_of_many_shards, .timeout = 120)
+{
+    enum { KEYS = 40000 };
+    memstore *store =
+        test_open("performance.memory_limit=16MiB", "shards=256", "maintenance=manual", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    unsigned char *value = test_bytes(1000, 1);
+
+    for (uint64_t key = 0; key < 20000; key++)
+        assert_ok(memstore_set(store, &key, sizeof key, value, 1000, 0));
+    for (uint64_t key = 1 << 20; key < (1 << 20) + KEYS; key++)
+        assert_ok(memstore_batch_set(batch, &key, sizeof key, &key, sizeof key, 0));
+    assert_ok(memstore_batch_commit(batch));
+    cr_assert_gt(memstore_size(store), KEYS);
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+    free(value);
+}
+
 /* ---- Tables of what is gone ---- */
 
 #define EMPTIED_LIMIT "performance.memory_limit=4MiB"

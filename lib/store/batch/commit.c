@@ -140,6 +140,27 @@ static enum ms_index_wish wish_for(const struct ms_commit *commit, uint32_t shar
                                                                            : commit->wish;
 }
 
+/* How many entries some steps, all of one shard, add to its table. */
+static uint32_t added_by(const struct ms_commit *commit, size_t first, size_t end)
+{
+    uint32_t more = 0;
+
+    for (size_t i = first; i < end; i++)
+        more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
+    return more;
+}
+
+/* Room is made for the table of one shard after the other: those that have grown are not too large meanwhile. */
+static void expect_entries(const struct ms_commit *commit, bool expected)
+{
+    for (size_t first = 0, end; first < commit->count; first = end) {
+        struct ms_shard *const shard = &commit->store->index.shards[commit->steps[first].shard];
+
+        end = shard_end(commit, first);
+        ms_store_relaxed(&shard->expected, expected ? added_by(commit, first, end) : 0);
+    }
+}
+
 /* Let each table have room for what the batch adds to it. */
 static int grow_tables(struct ms_commit *commit)
 {
@@ -147,11 +168,9 @@ static int grow_tables(struct ms_commit *commit)
 
     for (size_t first = 0, end; first < commit->count; first = end) {
         const uint32_t shard = commit->steps[first].shard;
-        uint32_t more = 0;
 
         end = shard_end(commit, first);
-        for (size_t i = first; i < end; i++)
-            more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
+        const uint32_t more = added_by(commit, first, end);
         if (more == 0)
             continue;
         switch (ms_index_ensure(index, shard, more, wish_for(commit, shard))) {
@@ -224,16 +243,21 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
 {
     struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
     const int64_t deadline = ms_store_deadline(commit->store);
+    bool expects = false;
     int status;
 
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
     while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+        expect_entries(commit, true);
+        expects = true;
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
                                         &commit->wish);
         if (status != MEMSTORE_OK)
-            return status;
+            break;
     }
+    if (ms_unlikely(expects))
+        expect_entries(commit, false);
     return status;
 }
 

@@ -23,15 +23,17 @@ static uint64_t keep_nothing(const memstore *store, uint32_t shard)
 
 static uint64_t keep_announced(const memstore *store, uint32_t shard)
 {
-    (void)shard;
-    return store->index.announced;
+    const uint64_t entries = ms_index_entries_to_be(&store->index, shard);
+
+    return entries > store->index.announced ? entries : store->index.announced;
 }
 
 static uint64_t keep_peak(const memstore *store, uint32_t shard)
 {
-    const uint32_t peak = ms_index_peak(&store->index, shard);
+    const uint64_t peak = ms_index_peak(&store->index, shard);
+    const uint64_t announced = keep_announced(store, shard);
 
-    return peak > store->index.announced ? peak : store->index.announced;
+    return peak > announced ? peak : announced;
 }
 
 void ms_tables_init(struct ms_tables *tables)
