@@ -3,28 +3,28 @@
 
 #include "platform/clock.h"
 #include "platform/mem.h"
-#include "util/hash.h"
+#include "platform/testing.h"
 
 #include <string.h>
 
 /* How many absences are forgotten before others come first. */
 #define FORGOTTEN_AT_ONCE 64
 
-/* Buckets are a small share of the limit. */
+/* Filter and buckets are a small share of the limit. Of the flights that absences' share has room for (FL-5)
+ * four or five are in a bucket then. */
+#define LIMIT_PER_PART 16384
 #define LIMIT_PER_BUCKET 16384
 
-static uint32_t buckets_for(uint64_t limit)
-{
-    uint32_t count = MS_FLIGHT_BUCKETS_LEAST;
+#define FLIGHTS_PER_BUCKET 4
+#define MOST_BUCKETS (UINT32_C(1) << 18)
 
-    while (count < MS_FLIGHT_BUCKETS_MOST && count < limit / LIMIT_PER_BUCKET)
+static uint32_t parts_for(uint64_t limit)
+{
+    uint32_t count = MS_FLIGHT_PARTS_LEAST;
+
+    while (count < MS_FLIGHT_PARTS_MOST && count < limit / LIMIT_PER_PART)
         count *= 2;
     return count;
-}
-
-static uint64_t buckets_bytes(const struct ms_flights *flights)
-{
-    return flights->bucket_count * sizeof(ms_flight_bucket);
 }
 
 void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
@@ -32,47 +32,48 @@ void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint6
 {
     flights->budget = budget;
     flights->wipes = wipes;
-    flights->bucket_count = buckets_for(limit);
+    flights->parts = parts_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
 
-size_t ms_flights_bucket_count(const struct ms_flights *flights)
+/* The bucket of a hash. There are some. */
+static struct ms_flight **bucket_of(const struct ms_flights *flights, uint64_t hash)
 {
-    return ms_load_relaxed(&flights->buckets) != NULL ? flights->bucket_count : 0;
+    return &flights->buckets[ms_flights_spread(hash) & (flights->bucket_count - 1)];
 }
 
-struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
+static void put(const struct ms_flights *flights, struct ms_flight *flight)
 {
-    return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
+    struct ms_flight **bucket = bucket_of(flights, flight->hash);
+
+    flight->next = *bucket;
+    *bucket = flight;
 }
 
-ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
+static bool is_of(const struct ms_flight *flight, const memstore_key *key, uint64_t hash)
 {
-    ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
-
-    return buckets != NULL ? &buckets[ms_mix64(hash) % flights->bucket_count] : NULL;
+    return flight->hash == hash && flight->key_size == key->size &&
+           memcmp(flight->key, key->data, key->size) == 0;
 }
 
 struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
                                   uint64_t hash)
 {
-    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
-    struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
+    struct ms_flight *flight = flights->bucket_count != 0 ? *bucket_of(flights, hash) : NULL;
+    size_t passed = 0;
 
-    while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
-                              memcmp(flight->key, key->data, key->size) != 0))
-        flight = flight->next;
+    for (; flight != NULL && !is_of(flight, key, hash); flight = flight->next)
+        passed++;
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, passed);
     return flight;
 }
 
 void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
-
-    flight->next = ms_load_relaxed(bucket);
+    put(flights, flight);
     flight->listed = true;
-    ms_store_relaxed(bucket, flight);
+    ms_add_relaxed(ms_flights_part_of(flights, flight->hash), 1);
     ms_add_relaxed(&flights->listed, 1);
 }
 
@@ -149,19 +150,14 @@ void ms_flight_free(struct ms_flight *flight)
 
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
-    struct ms_flight *at = ms_load_relaxed(bucket);
-
     if (!flight->listed)
         return;
-    if (at == flight) {
-        ms_store_relaxed(bucket, flight->next);
-    } else {
-        while (at->next != flight)
-            at = at->next;
-        at->next = flight->next;
-    }
+    struct ms_flight **at = bucket_of(flights, flight->hash);
+    while (*at != flight)
+        at = &(*at)->next;
+    *at = flight->next;
     flight->listed = false;
+    ms_sub_relaxed(ms_flights_part_of(flights, flight->hash), 1);
     ms_sub_relaxed(&flights->listed, 1);
     if (flight->absence) {
         forget_absence_locked(flights, flight);
@@ -191,14 +187,122 @@ bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
     return true;
 }
 
+/* ---- How many buckets there are ---- */
+
+static uint32_t first_count(const struct ms_flights *flights)
+{
+    return flights->parts / MS_FLIGHT_PARTS_PER_BUCKET;
+}
+
+static struct ms_flight **first_buckets(const struct ms_flights *flights)
+{
+    return (struct ms_flight **)(ms_load_relaxed(&flights->filter) + flights->parts);
+}
+
+/* Buckets for so many flights under such a limit. */
+static uint32_t buckets_for(const struct ms_flights *flights, uint64_t many, uint64_t limit)
+{
+    uint32_t count = first_count(flights);
+
+    while (count < MOST_BUCKETS && count < many / FLIGHTS_PER_BUCKET &&
+           count < limit / LIMIT_PER_BUCKET)
+        count *= 2;
+    return count;
+}
+
+/* What buckets are charged when they are others than the first. */
+static uint64_t more_bytes(const struct ms_flights *flights)
+{
+    return flights->bucket_count > first_count(flights)
+               ? flights->bucket_count * sizeof *flights->buckets
+               : 0;
+}
+
+/* Go on with other buckets, which are empty, as the first are whenever there are others. */
+static void move_to(struct ms_flights *flights, struct ms_flight **buckets, uint32_t count)
+{
+    struct ms_flight **const old = flights->buckets;
+    const uint32_t old_count = flights->bucket_count;
+    const uint64_t old_bytes = more_bytes(flights);
+
+    flights->buckets = buckets;
+    flights->bucket_count = count;
+    for (uint32_t i = 0; i < old_count; i++) {
+        for (struct ms_flight *flight = old[i], *next; flight != NULL; flight = next) {
+            next = flight->next;
+            put(flights, flight);
+        }
+        old[i] = NULL;
+    }
+    if (old_bytes == 0)
+        return;
+    uncharge(flights, old_bytes, false);
+    ms_mem_free(old);
+}
+
+/* Have so many buckets; or as many as there are, without memory. That is no refusal that anybody must know
+ * of, since nothing fails. */
+static void have_buckets(struct ms_flights *flights, uint32_t count)
+{
+    const uint64_t bytes = count * sizeof(struct ms_flight *);
+    struct ms_flight **buckets;
+
+    if (count == flights->bucket_count)
+        return;
+    if (count == first_count(flights)) {
+        move_to(flights, first_buckets(flights), count);
+        return;
+    }
+    if (!charge(flights, bytes))
+        return;
+    buckets = ms_mem_alloc(bytes);
+    if (buckets != NULL)
+        move_to(flights, buckets, count);
+    else
+        uncharge(flights, bytes, false);
+}
+
+/* One more is to be listed: have more buckets if those there are have their fill, at once as many as absences
+ * may come to need, so that flights are moved while they are few. */
+static void grow(struct ms_flights *flights)
+{
+    const uint64_t listed = ms_load_relaxed(&flights->listed);
+    const uint64_t many = 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+
+    if (listed >= (uint64_t)flights->bucket_count * FLIGHTS_PER_BUCKET) {
+        const uint32_t count = buckets_for(flights, many, ms_budget_limit(flights->budget));
+
+        if (count > flights->bucket_count)
+            have_buckets(flights, count);
+    }
+}
+
+/* So many absences, with so many bytes, are the most from now on: keep no more buckets than they can need. */
+static void shrink(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    const uint64_t listed = ms_load_relaxed(&flights->listed);
+    const uint64_t limit = most_bytes < UINT64_MAX / MS_FLIGHTS_ABSENT_SHARE
+                               ? most_bytes * MS_FLIGHTS_ABSENT_SHARE
+                               : UINT64_MAX;
+
+    if (flights->bucket_count > buckets_for(flights, most, limit)) {
+        const uint32_t count = buckets_for(flights, listed, limit);
+
+        if (count < flights->bucket_count)
+            have_buckets(flights, count);
+    }
+}
+
 void ms_flights_fini(struct ms_flights *flights)
 {
     while (flights->first != NULL)
         ms_flights_remove(flights, flights->first);
-    if (ms_flights_bucket_count(flights) != 0)
-        uncharge(flights, buckets_bytes(flights), flights->has_buckets_aside);
+    if (flights->bucket_count != 0) {
+        have_buckets(flights, first_count(flights));
+        uncharge(flights, ms_flights_first_bytes(flights), flights->has_filter_aside);
+    }
     uncharge(flights, ms_budget_limit(&flights->aside), false);
-    ms_mem_free(ms_load_relaxed(&flights->buckets));
+    ms_mem_free(ms_load_relaxed(&flights->filter));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
@@ -224,6 +328,9 @@ void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint6
 {
     while (forget_some(flights, most, most_bytes))
         ;
+    ms_mutex_lock(&flights->lock);
+    shrink(flights, most, most_bytes);
+    ms_mutex_unlock(&flights->lock);
 }
 
 static bool forget_oldest(struct ms_flights *flights)
@@ -253,15 +360,28 @@ static void *alloc_charged(struct ms_flights *flights, uint64_t bytes, bool insi
     return memory;
 }
 
+static void make_first_buckets(struct ms_flights *flights, bool insists)
+{
+    atomic_uint *filter = alloc_charged(flights, ms_flights_first_bytes(flights), insists,
+                                        &flights->has_filter_aside);
+
+    if (filter == NULL)
+        return;
+    ms_store_release(&flights->filter, filter);
+    flights->buckets = first_buckets(flights);
+    flights->bucket_count = first_count(flights);
+}
+
 /* See that there are buckets. Most stores never load anything, and in a small one they are memory for
  * entries. */
 static bool make_buckets(struct ms_flights *flights, bool insists)
 {
     ms_mutex_lock(&flights->lock);
-    if (ms_flights_bucket_count(flights) == 0)
-        ms_store_release(&flights->buckets, alloc_charged(flights, buckets_bytes(flights), insists,
-                                                          &flights->has_buckets_aside));
-    const bool made = ms_flights_bucket_count(flights) != 0;
+    if (flights->bucket_count == 0)
+        make_first_buckets(flights, insists);
+    else
+        grow(flights);
+    const bool made = flights->bucket_count != 0;
     ms_mutex_unlock(&flights->lock);
     return made;
 }
@@ -305,10 +425,12 @@ bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *fligh
 {
     const uint64_t bytes = ms_flight_bytes(flight->key_size);
     const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
+    const uint64_t more_buckets = more_bytes(flights);
 
-    if (most == 0 || bytes > most_bytes)
+    flights->most_absent = most;
+    if (most == 0 || bytes + more_buckets > most_bytes)
         return false;
-    while (exceed_locked(flights, most - 1, most_bytes - bytes))
+    while (exceed_locked(flights, most - 1, most_bytes - bytes - more_buckets))
         ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;

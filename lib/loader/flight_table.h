@@ -6,11 +6,21 @@
 
 #include "loader/flights.h"
 
-/* Buckets, of which there are none while there was no flight yet. */
-size_t ms_flights_bucket_count(const struct ms_flights *flights);
-struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number);
-/* The one of a hash; NULL while there was no flight yet. For who does not hold the lock, too. */
-ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash);
+/* Bits of a hash, of which the lowest choose its bucket, and its part of the filter: those that choose the
+ * shard first (FL-6). */
+static inline uint32_t ms_flights_spread(uint64_t hash)
+{
+    return (uint32_t)(hash >> 48) | (uint32_t)(hash << 16);
+}
+
+/* How many are listed of hashes alike; NULL while there was no flight yet. For who does not hold the lock,
+ * too. */
+static inline atomic_uint *ms_flights_part_of(const struct ms_flights *flights, uint64_t hash)
+{
+    atomic_uint *const filter = ms_load_acquire(&flights->filter);
+
+    return filter != NULL ? &filter[ms_flights_spread(hash) & (flights->parts - 1)] : NULL;
+}
 
 /* A flight that is not listed, with one reference; NULL without memory. The lock is not held. */
 struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call);

@@ -239,17 +239,17 @@ bool ms_flight_stands(struct ms_flight *flight)
 /* ---- Overtaking ---- */
 
 /* Whether a key may have a flight. */
-static bool has_any_in_bucket(const struct ms_flights *flights, uint64_t hash)
+static bool may_have(const struct ms_flights *flights, uint64_t hash)
 {
     /* ORDER: relaxed; what must be seen is ordered by the shard's lock (FL-3). */
-    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
+    const atomic_uint *part = ms_flights_part_of(flights, hash);
 
-    return bucket != NULL && ms_load_relaxed(bucket) != NULL;
+    return part != NULL && ms_load_relaxed(part) != 0;
 }
 
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -260,7 +260,7 @@ void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, ui
 
 bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return false;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -272,7 +272,7 @@ bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -281,23 +281,33 @@ void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint
     ms_mutex_unlock(&flights->lock);
 }
 
-void ms_flights_overtake_those(struct ms_flights *flights,
-                               bool (*concerned)(uint64_t hash, const void *context),
-                               const void *context)
+/* Overtake those of a shard in a bucket. Returns how many flights are in it. */
+static size_t overtake_in_bucket(struct ms_flights *flights, uint32_t bucket, uint32_t shard,
+                                 uint32_t shard_count)
 {
-    ms_mutex_lock(&flights->lock);
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    size_t count = 0;
 
-        while (flight != NULL) {
-            struct ms_flight *next = flight->next;
-
-            if (concerned(flight->hash, context))
-                ms_flights_remove_overtaken(flights, flight);
-            flight = next;
-        }
+    for (struct ms_flight *flight = flights->buckets[bucket], *next; flight != NULL;
+         flight = next) {
+        next = flight->next;
+        count++;
+        if ((ms_flights_spread(flight->hash) & (shard_count - 1)) == shard)
+            ms_flights_remove_overtaken(flights, flight);
     }
+    return count;
+}
+
+void ms_flights_overtake_shard(struct ms_flights *flights, uint32_t shard, uint32_t shard_count)
+{
+    size_t walked = 0;
+
+    ms_mutex_lock(&flights->lock);
+    const uint32_t count = flights->bucket_count;
+    /* They are in each `shard_count`th bucket, or in one that other shards have, too (FL-6). */
+    for (uint32_t i = count != 0 ? shard & (count - 1) : 0; i < count; i += shard_count)
+        walked += overtake_in_bucket(flights, i, shard, shard_count);
     ms_mutex_unlock(&flights->lock);
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, walked);
 }
 
 void ms_flight_overtake(struct ms_flight *flight)
@@ -311,8 +321,8 @@ static size_t list_up_to_locked(struct ms_flights *flights, struct ms_flight **l
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
 
         for (; flight != NULL && count < room; flight = flight->next) {
             flight->references++;
@@ -348,8 +358,8 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 
 static void send_away_locked(struct ms_flights *flights)
 {
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
 
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
@@ -399,8 +409,8 @@ void ms_flights_forget_threads(struct ms_flights *flights)
         next = flight->later;
         forget_thread_of(flights, flight);
     }
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
 
         while (flight != NULL) {
             struct ms_flight *next = flight->next;

@@ -6,6 +6,9 @@
  *     | 1 |                                       references: of the leader, of each who waits,
  *     | 2 | -> absence                            and of the table while it is an absence
  *
+ * Writes look, without the lock, at a filter of a fixed size, which counts the flights of hashes alike.
+ * Buckets are of who holds the lock alone, and become more as flights do.
+ *
  * A flight is listed from when its leader asks for the key until it ends, or until somebody writes
  * the key, which *overtakes* it. Who comes later does not find it any more and begins another, so
  * nobody is given what is older than an invalidation that he knows of. A flight that ended with the
@@ -23,8 +26,12 @@
  * FL-4  A thread waits only for flights that do not wait for it in turn, by whatever chain.
  *
  * FL-5  Flights, absences and pauses are charged to the store's limit, each from when it is made until
- *       it is freed; the buckets from the first of them on. Where nothing is ever evicted a little is
- *       charged from the start, and flights that find no memory are charged to that.
+ *       it is freed; filter and buckets from the first of them on. Where nothing is ever evicted a little is
+ *       charged from the start, and flights that find no memory are charged to that. More buckets than
+ *       the first are not: without memory for them there are as many as before.
+ * FL-6  A bucket holds a few flights, where there was memory for so many buckets. The bits of a hash that
+ *       choose the shard come first in choosing the bucket, so that of buckets that are as many as shards
+ *       each has flights of one shard.
  *
  * The lock is a leaf. What a write looks at while nothing is in flight is one word that is not
  * written then. */
@@ -38,8 +45,10 @@
 #include <memstore/memstore.h>
 #include <pthread.h>
 
-#define MS_FLIGHT_BUCKETS_LEAST 16
-#define MS_FLIGHT_BUCKETS_MOST 256
+/* Parts of the filter, of which each has some buckets to begin with. */
+#define MS_FLIGHT_PARTS_LEAST 16
+#define MS_FLIGHT_PARTS_MOST 256
+#define MS_FLIGHT_PARTS_PER_BUCKET 4
 
 struct ms_flights;
 
@@ -72,8 +81,6 @@ struct ms_flight {
     char key[];
 };
 
-typedef _Atomic(struct ms_flight *) ms_flight_bucket; /* lock to write */
-
 struct ms_flights {
     ms_mutex lock;
     bool closed;              /* lock */
@@ -83,16 +90,20 @@ struct ms_flights {
     uint64_t absent_bytes;    /* that they are charged; lock */
     struct ms_budget *budget; /* constant, like the next two */
     uint64_t spare;           /* what is to be left of it */
-    uint32_t bucket_count;    /* once there are any */
+    uint32_t parts;           /* of the filter */
     struct ms_budget aside;   /* that is charged to it from the start, for when it is used up */
     atomic_uint_least64_t charged;    /* to it, by all flights and for that */
     struct ms_flight *first, *last;   /* of the absences; lock */
     struct ms_flight *overtaken;      /* that have not ended; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
-    bool has_buckets_aside;           /* charged to that; lock */
-    /* NULL until there is a flight; lock to write. ORDER: release, acquire by who overtakes */
-    _Atomic(ms_flight_bucket *) buckets;
+    bool has_filter_aside;            /* charged to that, with the first buckets; lock */
+    /* By part, how many are listed; lock to write. NULL until there is a flight. ORDER: release, acquire by
+     * who overtakes */
+    _Atomic(atomic_uint *) filter;
+    struct ms_flight **buckets; /* the first, which lie behind the filter, or more; lock */
+    uint32_t bucket_count;      /* lock */
+    uint32_t most_absent;       /* absences that there may be, as was said last; lock */
     /* Listed flights; lock to write. Read by every write of a key. */
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
@@ -133,10 +144,17 @@ static inline uint64_t ms_flight_bytes(size_t key_size)
     return sizeof(struct ms_flight) + key_size;
 }
 
-/* Bytes that joining is charged at most: those of the flight, and of the buckets if there are none. */
+/* What the filter and the first buckets are charged. */
+static inline uint64_t ms_flights_first_bytes(const struct ms_flights *flights)
+{
+    return flights->parts * sizeof(atomic_uint) +
+           flights->parts / MS_FLIGHT_PARTS_PER_BUCKET * sizeof(struct ms_flight *);
+}
+
+/* Bytes that joining must have at most: those of the flight, and of the first buckets if there are none. */
 static inline uint64_t ms_flights_bytes_to_join(const struct ms_flights *flights, size_t key_size)
 {
-    return ms_flight_bytes(key_size) + flights->bucket_count * sizeof(ms_flight_bucket);
+    return ms_flight_bytes(key_size) + ms_flights_first_bytes(flights);
 }
 
 /* Join the flight of a key, or begin one. With a flight a reference to it is given. */
@@ -161,13 +179,15 @@ bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t mos
 /* End one that has failed to refresh its key, and keep it as a pause in the same way. */
 bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
                            int64_t until, uint32_t most);
-/* Bytes that absences take of a limit at most. */
+/* Bytes that absences take of a limit at most, with the buckets that they need beyond the first. */
+#define MS_FLIGHTS_ABSENT_SHARE 16
 static inline uint64_t ms_flights_most_absent(uint64_t limit)
 {
-    return limit / 16;
+    return limit / MS_FLIGHTS_ABSENT_SHARE;
 }
 
-/* Forget the oldest absences and pauses until there are so many and so many bytes of them at most. */
+/* Forget the oldest absences and pauses until there are so many and so many bytes of them at most, and
+ * give back buckets that are not for so many. */
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 /* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
  * asked (WT-2), does not want to wait on. */
@@ -196,10 +216,9 @@ bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64
 /* The TTL of a key is changed, which overtakes nothing. Its shard is locked. */
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry);
-/* Overtake those whose hash is among those concerned. Their shard is locked. */
-void ms_flights_overtake_those(struct ms_flights *flights,
-                               bool (*concerned)(uint64_t hash, const void *context),
-                               const void *context);
+/* Overtake those of a shard, by the uppermost 16 bits of their hashes, of so many, a power of two. It is
+ * locked. */
+void ms_flights_overtake_shard(struct ms_flights *flights, uint32_t shard, uint32_t shard_count);
 /* Overtake a flight that the caller refers to. */
 void ms_flight_overtake(struct ms_flight *flight);
 /* All that are listed, with a reference to each; for ms_mem_free(). False without memory. */

@@ -36,6 +36,7 @@ enum ms_testing_point {
     MS_POINT_SEGMENTS_SEEN,  /* all segments in use were looked at, under the pool lock */
     MS_POINT_IMAGES_DONE, /* a snapshot holds what batches leave images in, and has seen to some */
     MS_POINT_BATCH_RESERVED, /* a batch has appended what it stores, and holds no lock */
+    MS_POINT_FLIGHTS_WALKED, /* the flights of a bucket, or of a shard, were looked through */
     MS_POINT_COUNT
 };
 

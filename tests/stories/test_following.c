@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Following keys for advice. */
 #include "stories/advice.h"
+#include "stories/loading.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/team.h"
@@ -217,6 +218,37 @@ Test(advice, gets_are_followed_whatever_they_find)
     cr_assert_eq(sampled_of(store), 4 * READS + 3);
     cr_assert_eq(lost_of(store), 0);
     cr_assert_float_eq(foretold(store, 64e6), 0.5, 0.001);
+    memstore_destroy(store);
+}
+
+/* What a loader does not know any more is removed, and is missed from then on whatever the limit. */
+static void lose_accounts(memstore *store, uint64_t accounts)
+{
+    struct row row = {0};
+    memstore_view view;
+
+    for (uint64_t i = 0; i < accounts; i++)
+        put_account(store, i, 100, 0);
+    test_clock_advance(2000);
+    for (uint64_t i = 0; i < accounts; i++)
+        assert_status(get_or_load(store, account_key(i), &row, &view), MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(atomic_load(&row.calls), accounts);
+}
+
+Test(advice, what_a_loader_says_is_gone_is_missed_at_every_size)
+{
+    memstore *store = test_open(FOLLOWED, "loader.refresh_after=1s", "loader.negative_ttl=0", NULL);
+    enum { ACCOUNTS = 500 };
+
+    test_clock_start();
+    for (int round = 0; round < 10; round++) {
+        lose_accounts(store, ACCOUNTS);
+        for (uint64_t i = 0; i < 4 * ACCOUNTS; i++)
+            assert_status(get_of(store, account_key(i % ACCOUNTS), 8), MEMSTORE_ERR_KEY_NOT_FOUND);
+    }
+    const memstore_stats stats = test_stats(store);
+    cr_assert_float_eq(foretold(store, 64e6), (double)stats.misses / (stats.hits + stats.misses),
+                       0.001);
     memstore_destroy(store);
 }
 

@@ -4,6 +4,7 @@
 #include "store/load/load.h"
 #include "store/lookup.h"
 #include "store/read/view.h"
+#include "store/track/follow.h"
 #include "store/watch/notify.h"
 #include "store/write/write.h"
 #include "store/write/writing.h"
@@ -86,7 +87,8 @@ bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore
     return found;
 }
 
-static void remove_locked(memstore *store, const struct ms_flight *flight)
+/* False when the load was overtaken, and nothing is removed. */
+static bool remove_locked(memstore *store, const struct ms_flight *flight)
 {
     const memstore_key key = {flight->key, flight->key_size};
     struct ms_index_slot slot;
@@ -94,16 +96,17 @@ static void remove_locked(memstore *store, const struct ms_flight *flight)
 
     ms_news_note(&store->news, flight->hash);
     if (ms_flight_is_overtaken(flight))
-        return;
+        return false;
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
-        return;
+        return true;
     }
     const bool live = !ms_has_expired(ms_found_expiry(&found));
     ms_index_remove(&store->index, flight->hash, &slot);
     ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
     ms_store_entry_died(store, &found);
     ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
+    return true;
 }
 
 /* What has expired goes also while `loader.max_stale` is 0: it may be something else by the time of a load that
@@ -116,7 +119,11 @@ bool ms_load_remove(memstore *store, const struct ms_flight *flight)
         ms_store_count_refusal(store, status);
         return false;
     }
-    remove_locked(store, flight);
-    end(store, flight);
+    const bool removed = remove_locked(store, flight);
+    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
+    /* Of a larger store, too, in which it may still have been. */
+    if (removed && ms_track_follows(store, flight->hash))
+        ms_track_delete(store, flight->hash);
+    ms_writing_end(store);
     return true;
 }

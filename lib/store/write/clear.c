@@ -29,26 +29,12 @@ static bool kill_entry(void *context, uint32_t place)
     return true;
 }
 
-struct cleared_shard {
-    const struct ms_index *index;
-    uint32_t shard;
-};
-
-static bool is_in_shard(uint64_t hash, const void *context)
-{
-    const struct cleared_shard *cleared = context;
-
-    return ms_index_shard_of(cleared->index, hash) == cleared->shard;
-}
-
 static void clear_shard_locked(memstore *store, uint32_t shard)
 {
     struct clearing clearing = {.store = store};
-    const struct cleared_shard cleared = {&store->index, shard};
 
     if (ms_flights_any(&store->flights))
-        ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
-
+        ms_flights_overtake_shard(&store->flights, shard, store->index.shard_count);
     ms_news_note_all(&store->news);
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);
