@@ -94,6 +94,7 @@ enum ms_testing_point {
     MS_POINT_SEGMENTS_SEEN,
     MS_POINT_IMAGES_DONE,
     MS_POINT_BATCH_RESERVED,
+    MS_POINT_FLIGHTS_WALKED,
     MS_POINT_COUNT
 };
 enum ms_testing_fault {
@@ -2772,6 +2773,7 @@ struct ms_shard {
     atomic_uint_least32_t batch_sequence;
     uint32_t moved;
     atomic_uint_least32_t peak;
+    atomic_uint_least32_t expected;
     uint64_t next;
 } MS_ALIGNED(MS_CACHE_LINE);
 struct ms_index_owner {
@@ -2819,6 +2821,11 @@ static inline uint64_t ms_index_table(const struct ms_index *index, uint64_t has
 static inline uint32_t ms_index_entries(const struct ms_index *index, uint32_t shard)
 {
     return ms_load_relaxed(&index->shards[shard].entries);
+}
+static inline uint64_t ms_index_entries_to_be(const struct ms_index *index, uint32_t shard)
+{
+    return (uint64_t)ms_index_entries(index, shard) +
+           ms_load_relaxed(&index->shards[shard].expected);
 }
 static inline uint64_t ms_index_count(const struct ms_index *index)
 {
@@ -8004,7 +8011,7 @@ static void write_line(const memstore_log_record *record)
     if (write(STDERR_FILENO, line, size) < 0)
         return;
 }
-static void hand_out(const struct ms_logger *logger, const memstore_log_record *record)
+static void log_log_hand_out(const struct ms_logger *logger, const memstore_log_record *record)
 {
     if (logger->fn != NULL)
         logger->fn(record, logger->context);
@@ -8031,7 +8038,7 @@ static void tell(const struct ms_logger *logger, const char *store,
                                         .fields = fields,
                                         .field_count = entry->count,
                                         .suppressed = entry->suppressed};
-    hand_out(logger, &record);
+    log_log_hand_out(logger, &record);
 }
 void ms_log_tell_first_locked(struct ms_log *log)
 {
@@ -8084,7 +8091,7 @@ void ms_log_refusal(const struct ms_logger *logger, bool enabled, struct ms_log_
                                   .field_count = sizeof fields / sizeof *fields};
     if (level_of(logger, enabled, false) >= row->level &&
         admit(limit, MS_LOG_CONFIG_REFUSED, &record.suppressed))
-        hand_out(logger, &record);
+        log_log_hand_out(logger, &record);
 }
 
 /* lib/log/logfmt.c */
@@ -14153,8 +14160,9 @@ bool ms_breakers_stand(struct ms_breakers *breakers, uint64_t loader, enum ms_br
 #define MS_LOADER_FLIGHTS_H
 #include <memstore/memstore.h>
 #include <pthread.h>
-#define MS_FLIGHT_BUCKETS_LEAST 16
-#define MS_FLIGHT_BUCKETS_MOST 256
+#define MS_FLIGHT_PARTS_LEAST 16
+#define MS_FLIGHT_PARTS_MOST 256
+#define MS_FLIGHT_PARTS_PER_BUCKET 4
 struct ms_flights;
 struct ms_flight {
     struct ms_flights *flights;
@@ -14181,7 +14189,6 @@ struct ms_flight {
     size_t key_size;
     char key[];
 };
-typedef _Atomic(struct ms_flight *) ms_flight_bucket;
 struct ms_flights {
     ms_mutex lock;
     bool closed;
@@ -14191,15 +14198,18 @@ struct ms_flights {
     uint64_t absent_bytes;
     struct ms_budget *budget;
     uint64_t spare;
-    uint32_t bucket_count;
+    uint32_t parts;
     struct ms_budget aside;
     atomic_uint_least64_t charged;
     struct ms_flight *first, *last;
     struct ms_flight *overtaken;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
-    bool has_buckets_aside;
-    _Atomic(ms_flight_bucket *) buckets;
+    bool has_filter_aside;
+    _Atomic(atomic_uint *) filter;
+    struct ms_flight **buckets;
+    uint32_t bucket_count;
+    uint32_t most_absent;
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
 struct ms_flight_call {
@@ -14226,9 +14236,14 @@ static inline uint64_t ms_flight_bytes(size_t key_size)
 {
     return sizeof(struct ms_flight) + key_size;
 }
+static inline uint64_t ms_flights_first_bytes(const struct ms_flights *flights)
+{
+    return flights->parts * sizeof(atomic_uint) +
+           flights->parts / MS_FLIGHT_PARTS_PER_BUCKET * sizeof(struct ms_flight *);
+}
 static inline uint64_t ms_flights_bytes_to_join(const struct ms_flights *flights, size_t key_size)
 {
-    return ms_flight_bytes(key_size) + flights->bucket_count * sizeof(ms_flight_bucket);
+    return ms_flight_bytes(key_size) + ms_flights_first_bytes(flights);
 }
 enum ms_joined ms_flights_join(struct ms_flights *flights, const struct ms_flight_call *call,
                                struct ms_flight **out);
@@ -14238,9 +14253,10 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
 bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
                            int64_t until, uint32_t most);
+#define MS_FLIGHTS_ABSENT_SHARE 16
 static inline uint64_t ms_flights_most_absent(uint64_t limit)
 {
-    return limit / 16;
+    return limit / MS_FLIGHTS_ABSENT_SHARE;
 }
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 int ms_flights_pause(struct ms_flights *flights, int64_t until);
@@ -14257,9 +14273,7 @@ void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, ui
 bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash);
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry);
-void ms_flights_overtake_those(struct ms_flights *flights,
-                               bool (*concerned)(uint64_t hash, const void *context),
-                               const void *context);
+void ms_flights_overtake_shard(struct ms_flights *flights, uint32_t shard, uint32_t shard_count);
 void ms_flight_overtake(struct ms_flight *flight);
 bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t *count);
 void ms_flights_close(struct ms_flights *flights);
@@ -14267,9 +14281,15 @@ void ms_flights_forget_threads(struct ms_flights *flights);
 #endif
 #ifndef MS_LOADER_FLIGHT_TABLE_H
 #define MS_LOADER_FLIGHT_TABLE_H
-size_t ms_flights_bucket_count(const struct ms_flights *flights);
-struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number);
-ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash);
+static inline uint32_t ms_flights_spread(uint64_t hash)
+{
+    return (uint32_t)(hash >> 48) | (uint32_t)(hash << 16);
+}
+static inline atomic_uint *ms_flights_part_of(const struct ms_flights *flights, uint64_t hash)
+{
+    atomic_uint *const filter = ms_load_acquire(&flights->filter);
+    return filter != NULL ? &filter[ms_flights_spread(hash) & (flights->parts - 1)] : NULL;
+}
 struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_flight_call *call);
 void ms_flight_free(struct ms_flight *flight);
 struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
@@ -14283,56 +14303,56 @@ bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *fligh
 #endif
 #include <string.h>
 #define FORGOTTEN_AT_ONCE 64
+#define LIMIT_PER_PART 16384
 #define LIMIT_PER_BUCKET 16384
-static uint32_t loader_flight_table_buckets_for(uint64_t limit)
+#define FLIGHTS_PER_BUCKET 4
+#define MOST_BUCKETS (UINT32_C(1) << 18)
+static uint32_t parts_for(uint64_t limit)
 {
-    uint32_t count = MS_FLIGHT_BUCKETS_LEAST;
-    while (count < MS_FLIGHT_BUCKETS_MOST && count < limit / LIMIT_PER_BUCKET)
+    uint32_t count = MS_FLIGHT_PARTS_LEAST;
+    while (count < MS_FLIGHT_PARTS_MOST && count < limit / LIMIT_PER_PART)
         count *= 2;
     return count;
-}
-static uint64_t buckets_bytes(const struct ms_flights *flights)
-{
-    return flights->bucket_count * sizeof(ms_flight_bucket);
 }
 void ms_flights_init(struct ms_flights *flights, struct ms_budget *budget, uint64_t limit,
                      bool wipes)
 {
     flights->budget = budget;
     flights->wipes = wipes;
-    flights->bucket_count = loader_flight_table_buckets_for(limit);
+    flights->parts = parts_for(limit);
     ms_mutex_init(&flights->lock, MS_RANK_FLIGHTS);
     ms_cond_init(&flights->changes);
 }
-size_t ms_flights_bucket_count(const struct ms_flights *flights)
+static struct ms_flight **bucket_of(const struct ms_flights *flights, uint64_t hash)
 {
-    return ms_load_relaxed(&flights->buckets) != NULL ? flights->bucket_count : 0;
+    return &flights->buckets[ms_flights_spread(hash) & (flights->bucket_count - 1)];
 }
-struct ms_flight *ms_flights_in_bucket(const struct ms_flights *flights, size_t number)
+static void loader_flight_table_put(const struct ms_flights *flights, struct ms_flight *flight)
 {
-    return ms_load_relaxed(&ms_load_relaxed(&flights->buckets)[number]);
+    struct ms_flight **bucket = bucket_of(flights, flight->hash);
+    flight->next = *bucket;
+    *bucket = flight;
 }
-ms_flight_bucket *ms_flights_bucket_of(const struct ms_flights *flights, uint64_t hash)
+static bool is_of(const struct ms_flight *flight, const memstore_key *key, uint64_t hash)
 {
-    ms_flight_bucket *const buckets = ms_load_acquire(&flights->buckets);
-    return buckets != NULL ? &buckets[ms_mix64(hash) % flights->bucket_count] : NULL;
+    return flight->hash == hash && flight->key_size == key->size &&
+           memcmp(flight->key, key->data, key->size) == 0;
 }
 struct ms_flight *ms_flights_find(struct ms_flights *flights, const memstore_key *key,
                                   uint64_t hash)
 {
-    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
-    struct ms_flight *flight = bucket != NULL ? ms_load_relaxed(bucket) : NULL;
-    while (flight != NULL && (flight->hash != hash || flight->key_size != key->size ||
-                              memcmp(flight->key, key->data, key->size) != 0))
-        flight = flight->next;
+    struct ms_flight *flight = flights->bucket_count != 0 ? *bucket_of(flights, hash) : NULL;
+    size_t passed = 0;
+    for (; flight != NULL && !is_of(flight, key, hash); flight = flight->next)
+        passed++;
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, passed);
     return flight;
 }
 void ms_flights_insert(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
-    flight->next = ms_load_relaxed(bucket);
+    loader_flight_table_put(flights, flight);
     flight->listed = true;
-    ms_store_relaxed(bucket, flight);
+    ms_add_relaxed(ms_flights_part_of(flights, flight->hash), 1);
     ms_add_relaxed(&flights->listed, 1);
 }
 static void go_on_overtaken(struct ms_flights *flights, struct ms_flight *flight)
@@ -14398,18 +14418,14 @@ void ms_flight_free(struct ms_flight *flight)
 }
 void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight)
 {
-    ms_flight_bucket *bucket = ms_flights_bucket_of(flights, flight->hash);
-    struct ms_flight *at = ms_load_relaxed(bucket);
     if (!flight->listed)
         return;
-    if (at == flight) {
-        ms_store_relaxed(bucket, flight->next);
-    } else {
-        while (at->next != flight)
-            at = at->next;
-        at->next = flight->next;
-    }
+    struct ms_flight **at = bucket_of(flights, flight->hash);
+    while (*at != flight)
+        at = &(*at)->next;
+    *at = flight->next;
     flight->listed = false;
+    ms_sub_relaxed(ms_flights_part_of(flights, flight->hash), 1);
     ms_sub_relaxed(&flights->listed, 1);
     if (flight->absence) {
         forget_absence_locked(flights, flight);
@@ -14435,14 +14451,97 @@ bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight)
     ms_flights_remove_overtaken(flights, flight);
     return true;
 }
+static uint32_t first_count(const struct ms_flights *flights)
+{
+    return flights->parts / MS_FLIGHT_PARTS_PER_BUCKET;
+}
+static struct ms_flight **first_buckets(const struct ms_flights *flights)
+{
+    return (struct ms_flight **)(ms_load_relaxed(&flights->filter) + flights->parts);
+}
+static uint32_t loader_flight_table_buckets_for(const struct ms_flights *flights, uint64_t many, uint64_t limit)
+{
+    uint32_t count = first_count(flights);
+    while (count < MOST_BUCKETS && count < many / FLIGHTS_PER_BUCKET &&
+           count < limit / LIMIT_PER_BUCKET)
+        count *= 2;
+    return count;
+}
+static uint64_t more_bytes(const struct ms_flights *flights)
+{
+    return flights->bucket_count > first_count(flights)
+               ? flights->bucket_count * sizeof *flights->buckets
+               : 0;
+}
+static void move_to(struct ms_flights *flights, struct ms_flight **buckets, uint32_t count)
+{
+    struct ms_flight **const old = flights->buckets;
+    const uint32_t old_count = flights->bucket_count;
+    const uint64_t old_bytes = more_bytes(flights);
+    flights->buckets = buckets;
+    flights->bucket_count = count;
+    for (uint32_t i = 0; i < old_count; i++) {
+        for (struct ms_flight *flight = old[i], *next; flight != NULL; flight = next) {
+            next = flight->next;
+            loader_flight_table_put(flights, flight);
+        }
+        old[i] = NULL;
+    }
+    if (old_bytes == 0)
+        return;
+    uncharge(flights, old_bytes, false);
+    ms_mem_free(old);
+}
+static void have_buckets(struct ms_flights *flights, uint32_t count)
+{
+    const uint64_t bytes = count * sizeof(struct ms_flight *);
+    struct ms_flight **buckets;
+    if (count == flights->bucket_count)
+        return;
+    if (count == first_count(flights)) {
+        move_to(flights, first_buckets(flights), count);
+        return;
+    }
+    if (!loader_flight_table_charge(flights, bytes))
+        return;
+    buckets = ms_mem_alloc(bytes);
+    if (buckets != NULL)
+        move_to(flights, buckets, count);
+    else
+        uncharge(flights, bytes, false);
+}
+static void grow(struct ms_flights *flights)
+{
+    const uint64_t listed = ms_load_relaxed(&flights->listed);
+    const uint64_t many = 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+    if (listed >= (uint64_t)flights->bucket_count * FLIGHTS_PER_BUCKET) {
+        const uint32_t count = loader_flight_table_buckets_for(flights, many, ms_budget_limit(flights->budget));
+        if (count > flights->bucket_count)
+            have_buckets(flights, count);
+    }
+}
+static void loader_flight_table_shrink(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+{
+    const uint64_t listed = ms_load_relaxed(&flights->listed);
+    const uint64_t limit = most_bytes < UINT64_MAX / MS_FLIGHTS_ABSENT_SHARE
+                               ? most_bytes * MS_FLIGHTS_ABSENT_SHARE
+                               : UINT64_MAX;
+    if (flights->bucket_count > loader_flight_table_buckets_for(flights, most, limit)) {
+        const uint32_t count = loader_flight_table_buckets_for(flights, listed, limit);
+        if (count < flights->bucket_count)
+            have_buckets(flights, count);
+    }
+}
 void ms_flights_fini(struct ms_flights *flights)
 {
     while (flights->first != NULL)
         ms_flights_remove(flights, flights->first);
-    if (ms_flights_bucket_count(flights) != 0)
-        uncharge(flights, buckets_bytes(flights), flights->has_buckets_aside);
+    if (flights->bucket_count != 0) {
+        have_buckets(flights, first_count(flights));
+        uncharge(flights, ms_flights_first_bytes(flights), flights->has_filter_aside);
+    }
     uncharge(flights, ms_budget_limit(&flights->aside), false);
-    ms_mem_free(ms_load_relaxed(&flights->buckets));
+    ms_mem_free(ms_load_relaxed(&flights->filter));
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
@@ -14463,6 +14562,9 @@ void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint6
 {
     while (forget_some(flights, most, most_bytes))
         ;
+    ms_mutex_lock(&flights->lock);
+    loader_flight_table_shrink(flights, most, most_bytes);
+    ms_mutex_unlock(&flights->lock);
 }
 static bool forget_oldest(struct ms_flights *flights)
 {
@@ -14488,13 +14590,24 @@ static void *alloc_charged(struct ms_flights *flights, uint64_t bytes, bool insi
     }
     return memory;
 }
+static void make_first_buckets(struct ms_flights *flights, bool insists)
+{
+    atomic_uint *filter = alloc_charged(flights, ms_flights_first_bytes(flights), insists,
+                                        &flights->has_filter_aside);
+    if (filter == NULL)
+        return;
+    ms_store_release(&flights->filter, filter);
+    flights->buckets = first_buckets(flights);
+    flights->bucket_count = first_count(flights);
+}
 static bool make_buckets(struct ms_flights *flights, bool insists)
 {
     ms_mutex_lock(&flights->lock);
-    if (ms_flights_bucket_count(flights) == 0)
-        ms_store_release(&flights->buckets, alloc_charged(flights, buckets_bytes(flights), insists,
-                                                          &flights->has_buckets_aside));
-    const bool made = ms_flights_bucket_count(flights) != 0;
+    if (flights->bucket_count == 0)
+        make_first_buckets(flights, insists);
+    else
+        grow(flights);
+    const bool made = flights->bucket_count != 0;
     ms_mutex_unlock(&flights->lock);
     return made;
 }
@@ -14532,9 +14645,11 @@ bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *fligh
 {
     const uint64_t bytes = ms_flight_bytes(flight->key_size);
     const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
-    if (most == 0 || bytes > most_bytes)
+    const uint64_t more_buckets = more_bytes(flights);
+    flights->most_absent = most;
+    if (most == 0 || bytes + more_buckets > most_bytes)
         return false;
-    while (exceed_locked(flights, most - 1, most_bytes - bytes))
+    while (exceed_locked(flights, most - 1, most_bytes - bytes - more_buckets))
         ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;
@@ -14752,14 +14867,14 @@ bool ms_flight_stands(struct ms_flight *flight)
     ms_mutex_unlock(&flights->lock);
     return stands;
 }
-static bool has_any_in_bucket(const struct ms_flights *flights, uint64_t hash)
+static bool may_have(const struct ms_flights *flights, uint64_t hash)
 {
-    const ms_flight_bucket *bucket = ms_flights_bucket_of(flights, hash);
-    return bucket != NULL && ms_load_relaxed(bucket) != NULL;
+    const atomic_uint *part = ms_flights_part_of(flights, hash);
+    return part != NULL && ms_load_relaxed(part) != 0;
 }
 void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -14769,7 +14884,7 @@ void ms_flights_overtake(struct ms_flights *flights, const memstore_key *key, ui
 }
 bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64_t hash)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return false;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -14780,7 +14895,7 @@ bool ms_flights_have(struct ms_flights *flights, const memstore_key *key, uint64
 void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint64_t hash,
                        int64_t expiry)
 {
-    if (!has_any_in_bucket(flights, hash))
+    if (!may_have(flights, hash))
         return;
     ms_mutex_lock(&flights->lock);
     struct ms_flight *flight = ms_flights_find(flights, key, hash);
@@ -14788,21 +14903,28 @@ void ms_flights_retime(struct ms_flights *flights, const memstore_key *key, uint
         ms_store_relaxed(&flight->old_expiry, expiry);
     ms_mutex_unlock(&flights->lock);
 }
-void ms_flights_overtake_those(struct ms_flights *flights,
-                               bool (*concerned)(uint64_t hash, const void *context),
-                               const void *context)
+static size_t overtake_in_bucket(struct ms_flights *flights, uint32_t bucket, uint32_t shard,
+                                 uint32_t shard_count)
 {
-    ms_mutex_lock(&flights->lock);
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
-        while (flight != NULL) {
-            struct ms_flight *next = flight->next;
-            if (concerned(flight->hash, context))
-                ms_flights_remove_overtaken(flights, flight);
-            flight = next;
-        }
+    size_t count = 0;
+    for (struct ms_flight *flight = flights->buckets[bucket], *next; flight != NULL;
+         flight = next) {
+        next = flight->next;
+        count++;
+        if ((ms_flights_spread(flight->hash) & (shard_count - 1)) == shard)
+            ms_flights_remove_overtaken(flights, flight);
     }
+    return count;
+}
+void ms_flights_overtake_shard(struct ms_flights *flights, uint32_t shard, uint32_t shard_count)
+{
+    size_t walked = 0;
+    ms_mutex_lock(&flights->lock);
+    const uint32_t count = flights->bucket_count;
+    for (uint32_t i = count != 0 ? shard & (count - 1) : 0; i < count; i += shard_count)
+        walked += overtake_in_bucket(flights, i, shard, shard_count);
     ms_mutex_unlock(&flights->lock);
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, walked);
 }
 void ms_flight_overtake(struct ms_flight *flight)
 {
@@ -14813,8 +14935,8 @@ void ms_flight_overtake(struct ms_flight *flight)
 static size_t list_up_to_locked(struct ms_flights *flights, struct ms_flight **list, size_t room)
 {
     size_t count = 0;
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
         for (; flight != NULL && count < room; flight = flight->next) {
             flight->references++;
             list[count++] = flight;
@@ -14844,8 +14966,8 @@ bool ms_flights_list(struct ms_flights *flights, struct ms_flight ***out, size_t
 }
 static void send_away_locked(struct ms_flights *flights)
 {
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
         for (; flight != NULL; flight = flight->next)
             pthread_cond_broadcast(&flight->ends);
     }
@@ -14885,8 +15007,8 @@ void ms_flights_forget_threads(struct ms_flights *flights)
         next = flight->later;
         forget_thread_of(flights, flight);
     }
-    for (size_t i = 0; i < ms_flights_bucket_count(flights); i++) {
-        struct ms_flight *flight = ms_flights_in_bucket(flights, i);
+    for (size_t i = 0; i < flights->bucket_count; i++) {
+        struct ms_flight *flight = flights->buckets[i];
         while (flight != NULL) {
             struct ms_flight *next = flight->next;
             forget_thread_of(flights, flight);
@@ -18348,15 +18470,28 @@ static enum ms_index_wish wish_for(const struct ms_commit *commit, uint32_t shar
     return commit->wish == MS_INDEX_LARGER && shard != commit->tight_shard ? MS_INDEX_ROOMY
                                                                            : commit->wish;
 }
+static uint32_t added_by(const struct ms_commit *commit, size_t first, size_t end)
+{
+    uint32_t more = 0;
+    for (size_t i = first; i < end; i++)
+        more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
+    return more;
+}
+static void expect_entries(const struct ms_commit *commit, bool expected)
+{
+    for (size_t first = 0, end; first < commit->count; first = end) {
+        struct ms_shard *const shard = &commit->store->index.shards[commit->steps[first].shard];
+        end = shard_end(commit, first);
+        ms_store_relaxed(&shard->expected, expected ? added_by(commit, first, end) : 0);
+    }
+}
 static int grow_tables(struct ms_commit *commit)
 {
     struct ms_index *index = &commit->store->index;
     for (size_t first = 0, end; first < commit->count; first = end) {
         const uint32_t shard = commit->steps[first].shard;
-        uint32_t more = 0;
         end = shard_end(commit, first);
-        for (size_t i = first; i < end; i++)
-            more += ms_step_stores(&commit->steps[i]) && !commit->steps[i].exists;
+        const uint32_t more = added_by(commit, first, end);
         if (more == 0)
             continue;
         switch (ms_index_ensure(index, shard, more, wish_for(commit, shard))) {
@@ -18418,15 +18553,20 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_commit_t
 {
     struct ms_budget_mark asked = ms_budget_mark(&commit->store->arena.budget);
     const int64_t deadline = ms_store_deadline(commit->store);
+    bool expects = false;
     int status;
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
     while ((status = try_commit(commit, store_batch_commit_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+        expect_entries(commit, true);
+        expects = true;
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
                                         &commit->wish);
         if (status != MEMSTORE_OK)
-            return status;
+            break;
     }
+    if (ms_unlikely(expects))
+        expect_entries(commit, false);
     return status;
 }
 static int commit_planned(struct ms_commit *commit, struct store_batch_commit_tally *store_batch_commit_tally)
@@ -19747,9 +19887,18 @@ void ms_load_drop(struct ms_flight *flight);
 #ifndef MS_STORE_LOAD_CALL_H
 #define MS_STORE_LOAD_CALL_H
 int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *value);
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order,
-                       struct ms_flight *const *flights);
+struct ms_load_batch {
+    struct ms_load load;
+    memstore_key *keys;
+    memstore_load_value *values;
+    size_t *order;
+    struct ms_flight **flights;
+    size_t n;
+    size_t settled;
+    void (*settle)(struct ms_load_batch *batch, size_t i);
+    void *context;
+};
+void ms_load_call_many(struct ms_load_batch *batch);
 void ms_load_release(memstore *store, const memstore_load_value *value);
 bool ms_load_may_call(memstore *store, uint64_t loader);
 void ms_load_note_success(memstore *store, uint64_t loader);
@@ -19937,15 +20086,20 @@ int ms_load_call(const struct ms_load *load, bool closed, memstore_load_value *v
         ms_load_note_size(load->store, value->value_size);
     return result;
 }
-static void call_each(const struct ms_load *load, const memstore_key *keys, size_t n,
-                      memstore_load_value *values, struct ms_flight *const *flights)
+static void settle_up_to(struct ms_load_batch *batch, size_t end)
 {
-    struct ms_load single = *load;
-    for (size_t i = 0; i < n; i++) {
-        single.key = keys[i];
-        single.refreshes = flights[i]->refreshes;
-        const int result = ms_load_call(&single, false, &values[i]);
-        values[i].result = result;
+    while (batch->settled < end)
+        batch->settle(batch, batch->settled++);
+}
+static void call_each(struct ms_load_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct ms_load single = batch->load;
+        single.key = batch->keys[i];
+        single.refreshes = batch->flights[i]->refreshes;
+        const int result = ms_load_call(&single, false, &batch->values[i]);
+        batch->values[i].result = result;
+        settle_up_to(batch, i + 1);
     }
 }
 static int call_many_once(const struct ms_load *load, const struct attempts *attempts,
@@ -20013,43 +20167,48 @@ static void end_refreshes(memstore *store, memstore_load_value *values, size_t n
             values[i].result = store_load_call_give_up(store);
     }
 }
-static void call_together(const struct ms_load *load, struct attempts *attempts, memstore_key *keys,
-                          size_t n, memstore_load_value *values, size_t *order,
-                          struct ms_flight *const *flights)
+static size_t call_for_rest(const struct ms_load_batch *batch, const struct attempts *attempts,
+                            size_t first)
 {
-    while (n != 0) {
-        store_load_call_tell_each(load->store, values, n, call_many_once(load, attempts, keys, n, values));
-        end_refreshes(load->store, values, n, order, flights);
-        const size_t settled = settle_some(keys, values, order, n);
-        keys += settled;
-        values += settled;
-        order += settled;
-        n -= settled;
-        const int status = n != 0 ? wait_for_next(attempts, n) : MEMSTORE_OK;
+    memstore_key *keys = batch->keys + first;
+    memstore_load_value *values = batch->values + first;
+    size_t *order = batch->order + first;
+    const size_t n = batch->n - first;
+    store_load_call_tell_each(batch->load.store, values, n,
+              call_many_once(&batch->load, attempts, keys, n, values));
+    end_refreshes(batch->load.store, values, n, order, batch->flights);
+    return settle_some(keys, values, order, n);
+}
+static void call_together(struct ms_load_batch *batch, struct attempts *attempts)
+{
+    size_t known = 0;
+    while ((known += call_for_rest(batch, attempts, known)) < batch->n) {
+        settle_up_to(batch, known);
+        const size_t left = batch->n - known;
+        const int status = wait_for_next(attempts, left);
         if (status != MEMSTORE_OK) {
-            store_load_call_tell_each(load->store, values, n, status);
+            store_load_call_tell_each(batch->load.store, batch->values + known, left, status);
             return;
         }
     }
 }
-void ms_load_call_many(const struct ms_load *load, memstore_key *keys, size_t n,
-                       memstore_load_value *values, size_t *order, struct ms_flight *const *flights)
+void ms_load_call_many(struct ms_load_batch *batch)
 {
+    const struct ms_load *load = &batch->load;
     struct attempts attempts = attempts_of(load, false);
     const bool together = load->loader->load_many != NULL;
-    if (together && !ms_load_may_call(load->store, loader_of(load))) {
-        store_load_call_tell_each(load->store, values, n, MS_LOAD_REFUSED);
-        return;
-    }
-    const int status = ms_load_take_bytes(load->store, n, attempts.until, false);
+    int status = MS_LOAD_REFUSED;
+    if (!together || ms_load_may_call(load->store, loader_of(load)))
+        status = ms_load_take_bytes(load->store, batch->n, attempts.until, false);
     if (status != MEMSTORE_OK) {
-        store_load_call_tell_each(load->store, values, n, status);
+        store_load_call_tell_each(load->store, batch->values, batch->n, status);
     } else if (together) {
-        call_together(load, &attempts, keys, n, values, order, flights);
-        note_results(load, values, n);
+        call_together(batch, &attempts);
+        note_results(load, batch->values, batch->n);
     } else {
-        call_each(load, keys, n, values, flights);
+        call_each(batch);
     }
+    settle_up_to(batch, batch->n);
 }
 
 /* lib/store/load/fallback.c */
@@ -20138,23 +20297,24 @@ bool ms_load_fall_back(memstore *store, const struct ms_flight *flight, memstore
     ms_view_give_back(old);
     return found;
 }
-static void store_load_fallback_remove_locked(memstore *store, const struct ms_flight *flight)
+static bool store_load_fallback_remove_locked(memstore *store, const struct ms_flight *flight)
 {
     const memstore_key key = {flight->key, flight->key_size};
     struct ms_index_slot slot;
     struct ms_found found;
     ms_news_note(&store->news, flight->hash);
     if (ms_flight_is_overtaken(flight))
-        return;
+        return false;
     if (!ms_lookup_find_slot(store, key.data, key.size, flight->hash, &slot, &found)) {
         ms_stale_forget(store, &key, flight->hash);
-        return;
+        return true;
     }
     const bool live = !ms_has_expired(ms_found_expiry(&found));
     ms_index_remove(&store->index, flight->hash, &slot);
     ms_notify_removal(store, &found, ms_removal_kind(live, MEMSTORE_EVENT_DELETED));
     ms_store_entry_died(store, &found);
     ms_count(&store->counters, live ? MS_COUNT_DELETES : MS_COUNT_EXPIRATIONS, 1);
+    return true;
 }
 bool ms_load_remove(memstore *store, const struct ms_flight *flight)
 {
@@ -20163,8 +20323,11 @@ bool ms_load_remove(memstore *store, const struct ms_flight *flight)
         ms_store_count_refusal(store, status);
         return false;
     }
-    store_load_fallback_remove_locked(store, flight);
-    store_load_fallback_end(store, flight);
+    const bool removed = store_load_fallback_remove_locked(store, flight);
+    ms_mutex_unlock(ms_store_shard_lock(store, flight->hash));
+    if (removed && ms_track_follows(store, flight->hash))
+        ms_track_delete(store, flight->hash);
+    ms_writing_end(store);
     return true;
 }
 
@@ -20575,6 +20738,10 @@ int ms_store_get_many_up_to(memstore *store, const memstore_key *keys, size_t n,
 int ms_store_has_many(memstore *store, const memstore_key *keys, size_t n, unsigned char *out,
                       size_t *found);
 #endif
+struct settled {
+    int status;
+    int stored;
+};
 struct gathering {
     memstore *store;
     const memstore_loader *loader;
@@ -20582,13 +20749,10 @@ struct gathering {
     size_t n;
     memstore_view *views;
     int64_t deadline_us;
-    memstore_key *keys;
-    memstore_load_value *values;
+    struct ms_load_batch led;
     size_t *indices;
-    size_t *order;
-    struct ms_flight **leading;
-    size_t led;
-    bool refreshes;
+    struct settled *settled;
+    size_t old;
     struct ms_flight **joined;
     int *unlooked;
     int status;
@@ -20624,25 +20788,28 @@ static struct ms_load load_of(const struct gathering *gathering, size_t index)
 }
 static bool store_load_many_allocate(struct gathering *gathering)
 {
+    struct ms_load_batch *led = &gathering->led;
     const size_t n = gathering->n;
-    gathering->keys = ms_mem_alloc(n * sizeof *gathering->keys);
-    gathering->values = ms_mem_alloc(n * sizeof *gathering->values);
+    led->keys = ms_mem_alloc(n * sizeof *led->keys);
+    led->values = ms_mem_alloc(n * sizeof *led->values);
+    led->order = ms_mem_alloc(n * sizeof *led->order);
+    led->flights = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->indices = ms_mem_alloc(n * sizeof *gathering->indices);
-    gathering->order = ms_mem_alloc(n * sizeof *gathering->order);
-    gathering->leading = ms_mem_alloc(n * sizeof(struct ms_flight *));
+    gathering->settled = ms_mem_alloc(n * sizeof *gathering->settled);
     gathering->joined = ms_mem_alloc(n * sizeof(struct ms_flight *));
     gathering->unlooked = ms_mem_alloc(n * sizeof *gathering->unlooked);
-    return gathering->keys != NULL && gathering->values != NULL && gathering->indices != NULL &&
-           gathering->order != NULL && gathering->leading != NULL && gathering->joined != NULL &&
+    return led->keys != NULL && led->values != NULL && led->order != NULL && led->flights != NULL &&
+           gathering->indices != NULL && gathering->settled != NULL && gathering->joined != NULL &&
            gathering->unlooked != NULL;
 }
 static void free_all(struct gathering *gathering)
 {
-    ms_mem_free(gathering->keys);
-    ms_mem_free(gathering->values);
+    ms_mem_free(gathering->led.keys);
+    ms_mem_free(gathering->led.values);
+    ms_mem_free(gathering->led.order);
+    ms_mem_free(gathering->led.flights);
     ms_mem_free(gathering->indices);
-    ms_mem_free(gathering->order);
-    ms_mem_free(gathering->leading);
+    ms_mem_free(gathering->settled);
     ms_mem_free(gathering->joined);
     ms_mem_free(gathering->unlooked);
 }
@@ -20656,9 +20823,11 @@ static void load_aside(struct gathering *gathering, size_t index, int status)
 }
 static void note_for_loader(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
-    gathering->keys[gathering->led] = gathering->asked[index];
-    gathering->indices[gathering->led] = index;
-    gathering->leading[gathering->led++] = flight;
+    struct ms_load_batch *led = &gathering->led;
+    led->keys[led->n] = gathering->asked[index];
+    led->order[led->n] = led->n;
+    gathering->indices[led->n] = index;
+    led->flights[led->n++] = flight;
 }
 static bool is_old(const struct gathering *gathering, size_t index)
 {
@@ -20671,7 +20840,7 @@ static void refresh(struct gathering *gathering, size_t index)
     if (!ms_load_begin_refresh(&load, 0, &flight, &gathering->views[index]))
         return;
     note_for_loader(gathering, index, flight);
-    gathering->refreshes = true;
+    gathering->old++;
 }
 static void store_load_many_lead(struct gathering *gathering, size_t index, struct ms_flight *flight)
 {
@@ -20721,35 +20890,56 @@ static void join(struct gathering *gathering, size_t index)
         break;
     }
 }
+static void give_back_old(struct gathering *gathering, size_t index)
+{
+    ms_view_give_back(&gathering->views[index]);
+    gathering->led.load.holds_view = --gathering->old != 0;
+}
+static void store_load_many_settle(struct ms_load_batch *led, size_t i)
+{
+    struct gathering *gathering = led->context;
+    const size_t at = led->order[i];
+    const size_t index = gathering->indices[at];
+    const memstore_load_value *value = &led->values[i];
+    struct settled settled = {.stored = MEMSTORE_OK};
+    if (led->flights[at]->refreshes)
+        give_back_old(gathering, index);
+    settled.status = ms_load_settle(led->flights[at], value->result, value,
+                                    &gathering->views[index], &settled.stored);
+    if (value->result == MEMSTORE_LOAD_OK)
+        ms_load_release(gathering->store, value);
+    ms_load_drop(led->flights[at]);
+    gathering->settled[at] = settled;
+}
+static void store_load_many_hand_out(struct gathering *gathering, size_t at)
+{
+    const size_t index = gathering->indices[at];
+    memstore_view view = gathering->views[index];
+    int status = gathering->settled[at].status;
+    int stored = gathering->settled[at].stored;
+    gathering->views[index] = (memstore_view){0};
+    if (status == MEMSTORE_OK)
+        status = ms_load_hand_out(gathering->store, &view, &gathering->views[index]);
+    ms_view_give_back(&view);
+    note_status(gathering, index, status);
+    if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
+        stored = gathering->unlooked[index];
+    if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
+        note_refusal(gathering, stored);
+}
 static void load_led(struct gathering *gathering)
 {
-    const struct ms_load load = {
-        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->refreshes};
-    if (gathering->led == 0)
+    struct ms_load_batch *led = &gathering->led;
+    if (led->n == 0)
         return;
-    for (size_t i = 0; i < gathering->led; i++)
-        gathering->order[i] = i;
-    ms_load_call_many(&load, gathering->keys, gathering->led, gathering->values, gathering->order,
-                      gathering->leading);
-    for (size_t i = 0; i < gathering->led; i++)
-        ms_view_give_back(&gathering->views[gathering->indices[i]]);
-    for (size_t i = 0; i < gathering->led; i++) {
-        struct ms_flight *flight = gathering->leading[gathering->order[i]];
-        const size_t index = gathering->indices[gathering->order[i]];
-        const memstore_load_value *value = &gathering->values[i];
-        memstore_view view;
-        int stored = MEMSTORE_OK;
-        int status = ms_load_settle(flight, value->result, value, &view, &stored);
-        if (value->result == MEMSTORE_LOAD_OK)
-            ms_load_release(gathering->store, value);
-        status = ms_load_finish(gathering->store, flight, status, &view, &gathering->views[index]);
-        note_status(gathering, index, status);
-        if (stored == MEMSTORE_ERR_VERSION_MISMATCH)
-            stored = gathering->unlooked[index];
-        if (status == MEMSTORE_OK && stored != MEMSTORE_OK)
-            note_refusal(gathering, stored);
-    }
+    led->load = (struct ms_load){
+        .store = gathering->store, .loader = gathering->loader, .holds_view = gathering->old != 0};
+    led->settle = store_load_many_settle;
+    led->context = gathering;
+    ms_load_call_many(led);
     ms_load_done(gathering->store);
+    for (size_t i = 0; i < led->n; i++)
+        store_load_many_hand_out(gathering, i);
 }
 static void await_joined(struct gathering *gathering)
 {
@@ -27552,13 +27742,14 @@ static uint64_t keep_nothing(const memstore *store, uint32_t shard)
 }
 static uint64_t keep_announced(const memstore *store, uint32_t shard)
 {
-    (void)shard;
-    return store->index.announced;
+    const uint64_t entries = ms_index_entries_to_be(&store->index, shard);
+    return entries > store->index.announced ? entries : store->index.announced;
 }
 static uint64_t keep_peak(const memstore *store, uint32_t shard)
 {
-    const uint32_t peak = ms_index_peak(&store->index, shard);
-    return peak > store->index.announced ? peak : store->index.announced;
+    const uint64_t peak = ms_index_peak(&store->index, shard);
+    const uint64_t announced = keep_announced(store, shard);
+    return peak > announced ? peak : announced;
 }
 void ms_tables_init(struct ms_tables *tables)
 {
@@ -30351,21 +30542,11 @@ static bool kill_entry(void *context, uint32_t place)
     ms_store_entry_died(store, &found);
     return true;
 }
-struct cleared_shard {
-    const struct ms_index *index;
-    uint32_t shard;
-};
-static bool is_in_shard(uint64_t hash, const void *context)
-{
-    const struct cleared_shard *cleared = context;
-    return ms_index_shard_of(cleared->index, hash) == cleared->shard;
-}
 static void clear_shard_locked(memstore *store, uint32_t shard)
 {
     struct clearing clearing = {.store = store};
-    const struct cleared_shard cleared = {&store->index, shard};
     if (ms_flights_any(&store->flights))
-        ms_flights_overtake_those(&store->flights, is_in_shard, &cleared);
+        ms_flights_overtake_shard(&store->flights, shard, store->index.shard_count);
     ms_news_note_all(&store->news);
     if (ms_stale_any(&store->stale))
         ms_stale_clear_shard(store, shard);

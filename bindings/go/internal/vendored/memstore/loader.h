@@ -68,7 +68,8 @@ typedef struct memstore_load_value {
 typedef int (*memstore_load_fn)(const void *key, size_t key_size, memstore_load_value *out,
                                 void *context);
 
-/** Load several keys, each at most once in the array.
+/** Load several keys, each at most once in the array. Called again for those alone that ask for it, when the others
+ * have been stored and their values released.
  * @param keys,n the keys, valid for the call
  * @param out one for each key; what is left as it was counts as absent
  * @param context the loader's
