@@ -65,20 +65,22 @@ int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memsto
     return status;
 }
 
-/* Whether those who wait look again, instead of getting what kept the leader of their flight from looking: that was
- * his own bound, or they go past the store where it does not serve them. */
-static bool is_his_alone(const memstore *store, int status)
+/* What those who wait get where the leader of their flight gets a status: they look again, and one of them loads,
+ * where nothing but his own bound kept him from a value. */
+static int for_others(int status)
 {
-    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+    return ms_store_gave_up(status) ? MS_FLIGHT_LAPSED : status;
 }
 
 int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                          memstore_view *out)
 {
+    /* Where the store does not serve those who wait they go past it. */
+    const bool pass = status != MEMSTORE_OK && ms_load_bypasses(store);
     memstore_view shared;
 
     ms_view_share(view, &shared);
-    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
+    ms_flights_end(flight, pass ? MS_FLIGHT_LAPSED : for_others(status), &shared);
     return ms_load_finish(store, flight, status, view, out);
 }
 
@@ -169,6 +171,8 @@ int ms_load_count_failure(memstore *store, int result)
         ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
+    if (ms_store_gave_up(result))
+        return result;
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
     /* What a loader has returned is told where that is known. */
     if (result != MEMSTORE_ERR_LOADER_FAILED)
@@ -193,14 +197,17 @@ static int settle_failed(struct ms_flight *flight, memstore *store, int result, 
                          memstore_view *view)
 {
     int status = ms_load_count_failure(store, result);
+    const bool gave_up = ms_store_gave_up(result);
     memstore_view shared = {0};
 
     if (ms_load_fall_back(store, flight, old, view)) {
-        ms_view_share(view, &shared);
+        /* What serves him in the end need not serve those who may wait on. */
+        if (!gave_up)
+            ms_view_share(view, &shared);
         status = MEMSTORE_OK;
     }
-    end_failed(flight, store, status, &shared);
-    if (flight->refreshes && result != MS_LOAD_REFUSED)
+    end_failed(flight, store, gave_up ? MS_FLIGHT_LAPSED : status, &shared);
+    if (flight->refreshes && result != MS_LOAD_REFUSED && !gave_up)
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
     return status;
 }
@@ -230,7 +237,7 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
     const int status = value_for_callers(store, outcome, value, view);
     if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);
-    ms_flights_end(flight, status, &shared);
+    ms_flights_end(flight, for_others(status), &shared);
     if (stored != NULL)
         *stored = outcome;
     return status;
