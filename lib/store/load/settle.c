@@ -11,6 +11,8 @@
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
 #define ABSENT_KEY_MAX 1024
+/* So many keys whose refresh failed are remembered in any case, along with those that do not exist. */
+#define PAUSES_LEAST 1000
 
 void ms_load_drop(struct ms_flight *flight)
 {
@@ -218,10 +220,11 @@ static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
                         const memstore_view *shared)
 {
     const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
+    const uint32_t absences = ms_setting_of(&store->settings, load_max_absent);
 
-    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+    if (flight->refreshes && pause != 0)
         ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
-                              ms_setting_of(&store->settings, load_max_absent));
+                              absences > PAUSES_LEAST ? absences : PAUSES_LEAST);
     else
         ms_flights_end(flight, status, shared);
 }
