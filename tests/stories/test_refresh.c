@@ -56,6 +56,32 @@ Test(refresh, a_refresh_that_fails_leaves_the_old_value_and_waits_before_the_nex
     memstore_destroy(store);
 }
 
+/* Have a refresh of a key fail, and ask again. */
+static void check_that_a_failure_holds_back(size_t key_size, const char *max_absent)
+{
+    static char key[4000];
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.refresh_after=10s", max_absent, NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    assert_ok(memstore_set(store, key, key_size, "old", 3, 0));
+    test_clock_advance(10000);
+    for (int i = 0; i < 10; i++) {
+        assert_ok(memstore_get_or_load(store, key, key_size, &loader, &view));
+        memstore_view_release(&view);
+    }
+    cr_assert_eq(source.calls, 1);
+    memstore_destroy(store);
+}
+
+Test(refresh, one_that_fails_holds_back_the_next_also_where_no_absence_is_remembered)
+{
+    check_that_a_failure_holds_back(3, "loader.max_absent=0");
+    check_that_a_failure_holds_back(4000, "loader.max_absent=1000");
+}
+
 Test(refresh, after_a_refresh_that_failed_what_is_gone_is_loaded_at_once)
 {
     struct source source;

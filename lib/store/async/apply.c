@@ -147,10 +147,12 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     if (takes_place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {
+        const int64_t patience = ms_store_patience_us;
+
         if (ms_maintenance_is_me())
             ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
         status = apply(store);
-        ms_store_patience_us = MS_STORE_PATIENT;
+        ms_store_patience_us = patience;
         if (takes_place)
             ms_admission_leave_writer(store);
     }

@@ -38,15 +38,10 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     return status;
 }
 
-/* How long room is made for a refresh, in microseconds: there is a value meanwhile; and how long nobody
- * tries again where none could be made. */
-#define REFRESH_PATIENCE_US INT64_C(10000)
-#define REFRESH_PAUSE_US INT64_C(200000)
-
 static int64_t deadline_to_join(const memstore *store, bool refreshes)
 {
     const int64_t deadline = ms_store_deadline(store);
-    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
+    const int64_t soon = ms_clock_real_us() + MS_REFRESH_PATIENCE_US;
 
     return refreshes && soon < deadline ? soon : deadline;
 }
@@ -73,19 +68,21 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out, int *status)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
     struct ms_flight_call again = *call;
 
     *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    /* There would hardly be room for its value either. */
+    if (call->refreshes && ms_load_refreshes_wait(store))
+        return MS_JOINED_NOT;
+    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
     /* No room is made for what could not be stored anyway. */
     if (joined != MS_JOINED_NO_MEMORY ||
-        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     joined = join_in_room(store, &again, &asked, out, status);
     if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
-        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + MS_REFRESH_PAUSE_US);
     ms_store_leave(store);
     return joined;
 }

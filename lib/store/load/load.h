@@ -34,9 +34,19 @@ struct ms_load {
 /* The loader that stands for all leases. */
 #define MS_LOADER_OF_LEASES 0
 
+/* How long room is made for a refresh, in microseconds: there is a value meanwhile; and how long nobody
+ * tries again where none could be made. */
+#define MS_REFRESH_PATIENCE_US INT64_C(10000)
+#define MS_REFRESH_PAUSE_US INT64_C(200000)
+
 static inline bool ms_load_bypasses(const memstore *store)
 {
     return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
+}
+
+static inline bool ms_load_refreshes_wait(const memstore *store)
+{
+    return ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until);
 }
 
 static inline memstore *ms_load_store_of(const struct ms_flight *flight)
@@ -102,10 +112,10 @@ bool ms_load_remove(memstore *store, const struct ms_flight *flight);
 /* What was loaded, or found not to exist, is newer than a snapshot also where nothing of that has come to the
  * store. */
 void ms_load_note_news(memstore *store, size_t key_size, uint64_t hash);
-/* End a flight that the caller leads as its load went: `result` is of ms_load_call(). When it failed
- * the value may be an old one. Returns what
- * those who wait get, with the value in *view, to be released by the caller. *stored is what became
- * of the value in the store, and may be NULL. */
+/* End a flight that the caller leads as its load went: `result` is of ms_load_call(). When it failed, or
+ * when the store cannot take what was loaded anew, the value may be an old one. Returns what the leader
+ * gets, with the value in *view, to be released by the caller; those who wait get that, too, unless they
+ * look again, as his own bound was over. *stored is what became of a loaded value in the store, and may be NULL. */
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
                    memstore_view *view, int *stored);
 /* Count a load that failed; the status that this is to callers. */

@@ -4,6 +4,7 @@
 #include "store/calling.h"
 #include "store/load/load.h"
 #include "store/store.h"
+#include "store/write/outcome.h"
 
 /* The loaders that this thread is in. One that is called meanwhile takes no place: it would wait for
  * another's. */
@@ -74,7 +75,7 @@ static int take_turn(memstore *store, size_t n, int64_t until)
         ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         held.place_of = store;
-    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status))
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
 }
@@ -141,7 +142,7 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (status == MEMSTORE_OK) {
         held.bytes_of = store;
         held.bytes = wanted;
-    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
     return status;

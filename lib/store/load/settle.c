@@ -11,6 +11,8 @@
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
 #define ABSENT_KEY_MAX 1024
+/* So many keys whose refresh failed are remembered in any case, along with those that do not exist. */
+#define PAUSES_LEAST 1000
 
 void ms_load_drop(struct ms_flight *flight)
 {
@@ -65,20 +67,22 @@ int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memsto
     return status;
 }
 
-/* Whether those who wait look again, instead of getting what kept the leader of their flight from looking: that was
- * his own bound, or they go past the store where it does not serve them. */
-static bool is_his_alone(const memstore *store, int status)
+/* What those who wait get where the leader of their flight gets a status: they look again, and one of them loads,
+ * where nothing but his own bound kept him from a value. */
+static int for_others(int status)
 {
-    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+    return ms_store_gave_up(status) ? MS_FLIGHT_LAPSED : status;
 }
 
 int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                          memstore_view *out)
 {
+    /* Where the store does not serve those who wait they go past it. */
+    const bool pass = status != MEMSTORE_OK && ms_load_bypasses(store);
     memstore_view shared;
 
     ms_view_share(view, &shared);
-    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
+    ms_flights_end(flight, pass ? MS_FLIGHT_LAPSED : for_others(status), &shared);
     return ms_load_finish(store, flight, status, view, out);
 }
 
@@ -118,6 +122,38 @@ static int store_value(struct ms_flight *flight, memstore *store, const memstore
         return status;
     status = write_value(flight, store, value, view);
     ms_writing_end(store);
+    return status;
+}
+
+/* Whether a refresh that the store refuses tells that others are refused, too: there is no room, or it was waited for
+ * in vain. */
+static bool tells_of_others(int status, int64_t until_us)
+{
+    switch (status) {
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return ms_clock_real_us() >= until_us ||
+               (status != MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status));
+    default:
+        return false;
+    }
+}
+
+/* There is a value meanwhile: room for what was loaded anew is made no longer than for its flight was. */
+static int store_refreshed(struct ms_flight *flight, memstore *store,
+                           const memstore_load_value *value, memstore_view *view)
+{
+    const int64_t patience = ms_store_patience_us;
+    const bool waits = !ms_load_refreshes_wait(store);
+    const int64_t until_us = ms_clock_real_us() + (waits ? MS_REFRESH_PATIENCE_US : 0);
+
+    ms_store_patience_us = until_us < patience ? until_us : patience;
+    const int status = store_value(flight, store, value, view);
+    ms_store_patience_us = patience;
+    if (waits && tells_of_others(status, until_us))
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + MS_REFRESH_PAUSE_US);
     return status;
 }
 
@@ -169,6 +205,8 @@ int ms_load_count_failure(memstore *store, int result)
         ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
+    if (ms_store_gave_up(result))
+        return result;
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
     /* What a loader has returned is told where that is known. */
     if (result != MEMSTORE_ERR_LOADER_FAILED)
@@ -176,32 +214,79 @@ int ms_load_count_failure(memstore *store, int result)
     return result;
 }
 
-/* A failed refresh is not tried again at once: whoever tries waits for it, though he has a value. */
-static void end_failed(struct ms_flight *flight, memstore *store, int status,
-                       const memstore_view *shared)
+/* A refresh that failed, or whose value was not stored, is not tried again at once: whoever tries waits for it, though
+ * he has a value. */
+static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
+                        const memstore_view *shared)
 {
     const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
+    const uint32_t absences = ms_setting_of(&store->settings, load_max_absent);
 
-    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+    if (flight->refreshes && pause != 0)
         ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
-                              ms_setting_of(&store->settings, load_max_absent));
+                              absences > PAUSES_LEAST ? absences : PAUSES_LEAST);
     else
         ms_flights_end(flight, status, shared);
+}
+
+/* Nothing new can be given, for which `status` is the reason: give what there is, if anything. */
+static int settle_by_old(struct ms_flight *flight, memstore *store, int status, memstore_view *old,
+                         memstore_view *view)
+{
+    int others = for_others(status);
+    memstore_view shared = {0};
+
+    ms_view_give_back(view);
+    if (ms_load_fall_back(store, flight, old, view)) {
+        status = MEMSTORE_OK;
+        /* Those who may wait on for something new do. */
+        if (others != MS_FLIGHT_LAPSED) {
+            others = MEMSTORE_OK;
+            ms_view_share(view, &shared);
+        }
+    }
+    end_in_vain(flight, store, others, &shared);
+    return status;
 }
 
 static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
                          memstore_view *view)
 {
-    int status = ms_load_count_failure(store, result);
+    const int status = ms_load_count_failure(store, result);
+
+    if (flight->refreshes && result != MS_LOAD_REFUSED && !ms_store_gave_up(status))
+        ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    return settle_by_old(flight, store, status, old, view);
+}
+
+/* Store what was loaded, *stored being what comes of that; and only then end the flight, so that it is seen until then
+ * that the key is being loaded. */
+static int settle_loaded(struct ms_flight *flight, memstore *store,
+                         const memstore_load_value *value, memstore_view *old, memstore_view *view,
+                         int *stored)
+{
     memstore_view shared = {0};
 
-    if (ms_load_fall_back(store, flight, old, view)) {
+    ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    if (flight->refreshes)
+        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
+    /* Where the new value is given out also if it is not stored, the old one need not be in the way of that. */
+    if (ms_load_bypasses(store))
+        ms_view_give_back(old);
+    *stored = flight->refreshes ? store_refreshed(flight, store, value, view)
+                                : store_value(flight, store, value, view);
+    if (*stored != MEMSTORE_OK)
+        ms_load_note_news(store, flight->key_size, flight->hash);
+    const int status = value_for_callers(store, *stored, value, view);
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_INVALID_TTL && flight->refreshes)
+        return settle_by_old(flight, store, status, old, view);
+    ms_view_give_back(old);
+    if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);
-        status = MEMSTORE_OK;
-    }
-    end_failed(flight, store, status, &shared);
-    if (flight->refreshes && result != MS_LOAD_REFUSED)
-        ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    if (*stored == MEMSTORE_OK)
+        ms_flights_end(flight, status, &shared);
+    else
+        end_in_vain(flight, store, for_others(status), &shared);
     return status;
 }
 
@@ -210,28 +295,14 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
 {
     memstore *store = ms_load_store_of(flight);
     memstore_view old = flight->value;
-    memstore_view shared = {0};
+    int unused;
 
     *view = (memstore_view){0};
     flight->value = (memstore_view){0};
-    if (result != MEMSTORE_LOAD_OK && result != MEMSTORE_LOAD_ABSENT)
+    if (result == MEMSTORE_LOAD_OK)
+        return settle_loaded(flight, store, value, &old, view, stored != NULL ? stored : &unused);
+    if (result != MEMSTORE_LOAD_ABSENT)
         return settle_failed(flight, store, result, &old, view);
     ms_view_give_back(&old);
-    if (result == MEMSTORE_LOAD_ABSENT)
-        return settle_absent(flight, store);
-
-    ms_count(&store->counters, MS_COUNT_LOADS, 1);
-    if (flight->refreshes)
-        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
-    const int outcome = store_value(flight, store, value, view);
-    /* Until it has ended it is seen that it is being loaded. */
-    if (outcome != MEMSTORE_OK)
-        ms_load_note_news(store, flight->key_size, flight->hash);
-    const int status = value_for_callers(store, outcome, value, view);
-    if (status == MEMSTORE_OK)
-        ms_view_share(view, &shared);
-    ms_flights_end(flight, status, &shared);
-    if (stored != NULL)
-        *stored = outcome;
-    return status;
+    return settle_absent(flight, store);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a caller lets his calls wait is his own affair: who waits for his load is not refused with him. */
+#include "store/store.h"
+#include "stories/flights.h"
+#include "stories/sources.h"
+#include "support/await.h"
+#include "support/criterion.h"
+#include "support/holder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LONG "performance.lock_timeout=10m"
+
+static int64_t stop;
+
+/* Ask, with waits that the test stops. */
+static void *ask_until_stopped(void *context)
+{
+    memstore_bound_waits(-1, &stop);
+    ask_in_thread(context);
+    memstore_bound_waits(-1, NULL);
+    return NULL;
+}
+
+static void end_waits_of(struct asker *asker)
+{
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    pthread_join(asker->thread, NULL);
+}
+
+static void begin(struct asker *asker, void *(*how)(void *))
+{
+    cr_assert_eq(pthread_create(&asker->thread, NULL, how, asker), 0);
+}
+
+static void assert_gets(struct asker *asker, const char *value)
+{
+    pthread_join(asker->thread, NULL);
+    assert_ok(asker->status);
+    cr_assert(asker->view.size == strlen(value) &&
+              memcmp(asker->view.data, value, asker->view.size) == 0);
+    memstore_view_release(&asker->view);
+}
+
+/* ---- Places ---- */
+
+static bool has_line(struct ms_gate *gate)
+{
+    return ms_load_relaxed(&gate->state) >= MS_GATE_WAITER;
+}
+
+static bool waits_for_place(memstore *store)
+{
+    return has_line(&store->loads_gate) || has_line(&store->load_bytes_gate) ||
+           has_line(&store->admission.views);
+}
+
+/* Have one caller wait for a place and another for his load, and stop the waits of the first. */
+static void stop_the_leader(memstore *store, struct asker *leader, struct asker *waiter)
+{
+    begin(leader, ask_until_stopped);
+    TEST_AWAIT(waits_for_place(store));
+    begin(waiter, ask_in_thread);
+    wait_for_references(store, 2);
+    end_waits_of(leader);
+    assert_status(leader->status, MEMSTORE_ERR_LOCK_TIMEOUT);
+}
+
+Test(load_patience, who_stops_waiting_for_a_view_stops_nobody_who_waits_for_his_load)
+{
+    memstore *store = test_open(LONG, "performance.max_concurrent_readers=1", NULL);
+    struct source source = {.value = "loaded"};
+    struct asker leader = {.store = store, .source = &source}, waiter = leader;
+    memstore_view held;
+
+    assert_ok(test_set(store, "held", "v", 0));
+    assert_ok(memstore_get_view(store, "held", 4, &held));
+    stop_the_leader(store, &leader, &waiter);
+    memstore_view_release(&held);
+    assert_gets(&waiter, "loaded");
+    cr_assert(source.calls == 1 && test_stats(store).load_failures == 0);
+    memstore_destroy(store);
+}
+
+static void *load_other(void *context)
+{
+    struct asker *asker = context;
+    const memstore_loader loader = loader_of(asker->source);
+
+    asker->status = memstore_get_or_load(asker->store, "other", 5, &loader, &asker->view);
+    return NULL;
+}
+
+static void check_that_only_the_leader_stops(const char *bound)
+{
+    memstore *store = test_open(LONG, "loader.timeout=10m", bound, NULL);
+    struct source source = {.value = "loaded"}, other = {.value = "other", .holds = true};
+    struct asker leader = {.store = store, .source = &source}, waiter = leader;
+    struct asker holder = {.store = store, .source = &other};
+
+    __atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
+    begin_asking(&holder, load_other, 1);
+    stop_the_leader(store, &leader, &waiter);
+    atomic_store(&other.holds, false);
+    assert_gets(&holder, "other");
+    assert_gets(&waiter, "loaded");
+    const memstore_stats stats = test_stats(store);
+    cr_assert(source.calls == 1 && stats.load_failures == 0);
+    cr_assert(stats.loads_without_place == 0 && stats.loads_without_bytes == 0);
+    memstore_destroy(store);
+}
+
+Test(load_patience, nor_does_who_stops_waiting_for_a_place_to_load)
+{
+    check_that_only_the_leader_stops("loader.max_loads=1");
+    check_that_only_the_leader_stops("loader.max_load_bytes=1KiB");
+}
+
+/* ---- Memory ---- */
+
+#define VIEWS_MAX 4000
+
+/* Ask with a bound that is over soon after the value is to be stored. */
+static void *ask_briefly(void *context)
+{
+    memstore_bound_waits(20, NULL);
+    ask_in_thread(context);
+    memstore_bound_waits(-1, NULL);
+    return NULL;
+}
+
+Test(load_patience, nor_does_who_has_no_time_to_make_room_for_what_he_has_loaded)
+{
+    static memstore_view held[VIEWS_MAX];
+    static char value[TEST_HELD_BYTES + 1];
+    memstore *store =
+        test_open("performance.memory_limit=4MB", "shards=1", "loader.on_store_error=fail", NULL);
+    struct source source = {.value = memset(value, 'x', TEST_HELD_BYTES), .holds = true};
+    struct asker leader = {.store = store, .source = &source}, waiter = leader;
+
+    begin_asking(&leader, ask_briefly, 1);
+    const size_t count = test_hold_all(store, held, VIEWS_MAX);
+    assert_ok(memstore_reconfigure(store, "performance.lock_timeout", "10m"));
+    begin(&waiter, ask_in_thread);
+    wait_for_references(store, 2);
+    let_end(&leader);
+    cr_assert_neq(leader.status, MEMSTORE_OK);
+    memstore_view_release_many(held, count);
+    assert_gets(&waiter, value);
+    cr_assert(source.calls == 2 && test_stats(store).load_failures == 0);
+    memstore_destroy(store);
+}
