@@ -151,6 +151,7 @@ static void be_stopped(void *context)
     case MS_POINT_IMAGES_DONE:
         CHECK_OK(memstore_save(store, snapshot_path, NULL, NULL));
         break;
+    case MS_POINT_FLIGHTS_WALKED: /* for counting alone: nobody is stopped there */
     case MS_POINT_COUNT:
         abort();
     }
@@ -700,6 +701,6 @@ int main(int argc, char **argv)
 
     /* A new point needs its case here. */
     for (unsigned point = 0; filter == NULL && point < MS_POINT_COUNT; point++)
-        CHECK(was_tested[point]);
+        CHECK(was_tested[point] || point == MS_POINT_FLIGHTS_WALKED);
     return status;
 }

@@ -17437,10 +17437,11 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     if (takes_place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {
+        const int64_t patience = ms_store_patience_us;
         if (ms_maintenance_is_me())
             ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
         status = store_async_apply_apply(store);
-        ms_store_patience_us = MS_STORE_PATIENT;
+        ms_store_patience_us = patience;
         if (takes_place)
             ms_admission_leave_writer(store);
     }
@@ -19842,9 +19843,15 @@ struct ms_load {
 };
 #define MS_LOAD_REFUSED 4
 #define MS_LOADER_OF_LEASES 0
+#define MS_REFRESH_PATIENCE_US INT64_C(10000)
+#define MS_REFRESH_PAUSE_US INT64_C(200000)
 static inline bool ms_load_bypasses(const memstore *store)
 {
     return ms_setting_of(&store->settings, load_on_store_error) == MS_STORE_ERROR_BYPASS;
+}
+static inline bool ms_load_refreshes_wait(const memstore *store)
+{
+    return ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until);
 }
 static inline memstore *ms_load_store_of(const struct ms_flight *flight)
 {
@@ -20497,12 +20504,10 @@ int ms_load_look_again(memstore *store, const memstore_key *key, memstore_view *
     ms_view_release(&view);
     return status;
 }
-#define REFRESH_PATIENCE_US INT64_C(10000)
-#define REFRESH_PAUSE_US INT64_C(200000)
 static int64_t deadline_to_join(const memstore *store, bool refreshes)
 {
     const int64_t deadline = ms_store_deadline(store);
-    const int64_t soon = ms_clock_real_us() + REFRESH_PATIENCE_US;
+    const int64_t soon = ms_clock_real_us() + MS_REFRESH_PATIENCE_US;
     return refreshes && soon < deadline ? soon : deadline;
 }
 static enum ms_joined join_in_room(memstore *store, struct ms_flight_call *call,
@@ -20524,17 +20529,18 @@ enum ms_joined ms_load_join(memstore *store, const struct ms_flight_call *call,
                             struct ms_flight **out, int *status)
 {
     struct ms_budget_mark asked = ms_budget_mark(&store->arena.budget);
-    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
     struct ms_flight_call again = *call;
     *status = MEMSTORE_ERR_MEMORY_EXHAUSTED;
+    if (call->refreshes && ms_load_refreshes_wait(store))
+        return MS_JOINED_NOT;
+    enum ms_joined joined = ms_flights_join(&store->flights, call, out);
     if (joined != MS_JOINED_NO_MEMORY ||
-        (call->refreshes && ms_clock_real_us() < ms_load_relaxed(&store->refreshes_wait_until)) ||
         ms_store_check_size(store, call->key.size, 0) != MEMSTORE_OK ||
         ms_store_enter(store) != MEMSTORE_OK)
         return joined;
     joined = join_in_room(store, &again, &asked, out, status);
     if (call->refreshes && joined == MS_JOINED_NO_MEMORY)
-        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + REFRESH_PAUSE_US);
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + MS_REFRESH_PAUSE_US);
     ms_store_leave(store);
     return joined;
 }
@@ -21074,7 +21080,7 @@ static int store_load_place_take_turn(memstore *store, size_t n, int64_t until)
         ms_admission_status(ms_gate_enter_asking(&store->loads_gate, 1, deadline_of(until)));
     if (status == MEMSTORE_OK)
         store_load_place_held.place_of = store;
-    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT)
+    else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status))
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_PLACE, n);
     return status;
 }
@@ -21132,7 +21138,7 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (status == MEMSTORE_OK) {
         store_load_place_held.bytes_of = store;
         store_load_place_held.bytes = wanted;
-    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT) {
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
     return status;
@@ -21246,6 +21252,7 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
 
 /* lib/store/load/settle.c */
 #define ABSENT_KEY_MAX 1024
+#define PAUSES_LEAST 1000
 void ms_load_drop(struct ms_flight *flight)
 {
     memstore_view left;
@@ -21292,16 +21299,17 @@ int ms_load_finish(memstore *store, struct ms_flight *flight, int status, memsto
     ms_load_drop(flight);
     return status;
 }
-static bool is_his_alone(const memstore *store, int status)
+static int for_others(int status)
 {
-    return status != MEMSTORE_OK && (ms_load_bypasses(store) || ms_store_gave_up(status));
+    return ms_store_gave_up(status) ? MS_FLIGHT_LAPSED : status;
 }
 int ms_load_finish_found(memstore *store, struct ms_flight *flight, int status, memstore_view *view,
                          memstore_view *out)
 {
+    const bool pass = status != MEMSTORE_OK && ms_load_bypasses(store);
     memstore_view shared;
     ms_view_share(view, &shared);
-    ms_flights_end(flight, is_his_alone(store, status) ? MS_FLIGHT_LAPSED : status, &shared);
+    ms_flights_end(flight, pass ? MS_FLIGHT_LAPSED : for_others(status), &shared);
     return ms_load_finish(store, flight, status, view, out);
 }
 static int write_value(struct ms_flight *flight, memstore *store, const memstore_load_value *value,
@@ -21333,6 +21341,32 @@ static int store_value(struct ms_flight *flight, memstore *store, const memstore
         return status;
     status = write_value(flight, store, value, view);
     ms_writing_end(store);
+    return status;
+}
+static bool tells_of_others(int status, int64_t until_us)
+{
+    switch (status) {
+    case MEMSTORE_ERR_CACHE_FULL:
+    case MEMSTORE_ERR_GC_PRESSURE:
+    case MEMSTORE_ERR_MEMORY_EXHAUSTED:
+    case MEMSTORE_ERR_LOCK_TIMEOUT:
+        return ms_clock_real_us() >= until_us ||
+               (status != MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status));
+    default:
+        return false;
+    }
+}
+static int store_refreshed(struct ms_flight *flight, memstore *store,
+                           const memstore_load_value *value, memstore_view *view)
+{
+    const int64_t patience = ms_store_patience_us;
+    const bool waits = !ms_load_refreshes_wait(store);
+    const int64_t until_us = ms_clock_real_us() + (waits ? MS_REFRESH_PATIENCE_US : 0);
+    ms_store_patience_us = until_us < patience ? until_us : patience;
+    const int status = store_value(flight, store, value, view);
+    ms_store_patience_us = patience;
+    if (waits && tells_of_others(status, until_us))
+        ms_store_relaxed(&store->refreshes_wait_until, ms_clock_real_us() + MS_REFRESH_PAUSE_US);
     return status;
 }
 static int value_for_callers(memstore *store, int stored, const memstore_load_value *value,
@@ -21374,33 +21408,72 @@ int ms_load_count_failure(memstore *store, int result)
         ms_count(&store->counters, MS_COUNT_LOADS_REFUSED, 1);
         return MEMSTORE_ERR_LOADER_FAILED;
     }
+    if (ms_store_gave_up(result))
+        return result;
     ms_count(&store->counters, MS_COUNT_LOAD_FAILURES, 1);
     if (result != MEMSTORE_ERR_LOADER_FAILED)
         ms_tell_load_failed(store, result);
     return result;
 }
-static void end_failed(struct ms_flight *flight, memstore *store, int status,
-                       const memstore_view *shared)
+static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
+                        const memstore_view *shared)
 {
     const int64_t pause = ms_setting_of(&store->settings, load_retry_max);
-    if (flight->refreshes && pause != 0 && flight->key_size <= ABSENT_KEY_MAX)
+    const uint32_t absences = ms_setting_of(&store->settings, load_max_absent);
+    if (flight->refreshes && pause != 0)
         ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
-                              ms_setting_of(&store->settings, load_max_absent));
+                              absences > PAUSES_LEAST ? absences : PAUSES_LEAST);
     else
         ms_flights_end(flight, status, shared);
+}
+static int settle_by_old(struct ms_flight *flight, memstore *store, int status, memstore_view *old,
+                         memstore_view *view)
+{
+    int others = for_others(status);
+    memstore_view shared = {0};
+    ms_view_give_back(view);
+    if (ms_load_fall_back(store, flight, old, view)) {
+        status = MEMSTORE_OK;
+        if (others != MS_FLIGHT_LAPSED) {
+            others = MEMSTORE_OK;
+            ms_view_share(view, &shared);
+        }
+    }
+    end_in_vain(flight, store, others, &shared);
+    return status;
 }
 static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
                          memstore_view *view)
 {
-    int status = ms_load_count_failure(store, result);
-    memstore_view shared = {0};
-    if (ms_load_fall_back(store, flight, old, view)) {
-        ms_view_share(view, &shared);
-        status = MEMSTORE_OK;
-    }
-    end_failed(flight, store, status, &shared);
-    if (flight->refreshes && result != MS_LOAD_REFUSED)
+    const int status = ms_load_count_failure(store, result);
+    if (flight->refreshes && result != MS_LOAD_REFUSED && !ms_store_gave_up(status))
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
+    return settle_by_old(flight, store, status, old, view);
+}
+static int settle_loaded(struct ms_flight *flight, memstore *store,
+                         const memstore_load_value *value, memstore_view *old, memstore_view *view,
+                         int *stored)
+{
+    memstore_view shared = {0};
+    ms_count(&store->counters, MS_COUNT_LOADS, 1);
+    if (flight->refreshes)
+        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
+    if (ms_load_bypasses(store))
+        ms_view_give_back(old);
+    *stored = flight->refreshes ? store_refreshed(flight, store, value, view)
+                                : store_value(flight, store, value, view);
+    if (*stored != MEMSTORE_OK)
+        ms_load_note_news(store, flight->key_size, flight->hash);
+    const int status = value_for_callers(store, *stored, value, view);
+    if (status != MEMSTORE_OK && status != MEMSTORE_ERR_INVALID_TTL && flight->refreshes)
+        return settle_by_old(flight, store, status, old, view);
+    ms_view_give_back(old);
+    if (status == MEMSTORE_OK)
+        ms_view_share(view, &shared);
+    if (*stored == MEMSTORE_OK)
+        ms_flights_end(flight, status, &shared);
+    else
+        end_in_vain(flight, store, for_others(status), &shared);
     return status;
 }
 int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_value *value,
@@ -21408,27 +21481,15 @@ int ms_load_settle(struct ms_flight *flight, int result, const memstore_load_val
 {
     memstore *store = ms_load_store_of(flight);
     memstore_view old = flight->value;
-    memstore_view shared = {0};
+    int unused;
     *view = (memstore_view){0};
     flight->value = (memstore_view){0};
-    if (result != MEMSTORE_LOAD_OK && result != MEMSTORE_LOAD_ABSENT)
+    if (result == MEMSTORE_LOAD_OK)
+        return settle_loaded(flight, store, value, &old, view, stored != NULL ? stored : &unused);
+    if (result != MEMSTORE_LOAD_ABSENT)
         return settle_failed(flight, store, result, &old, view);
     ms_view_give_back(&old);
-    if (result == MEMSTORE_LOAD_ABSENT)
-        return settle_absent(flight, store);
-    ms_count(&store->counters, MS_COUNT_LOADS, 1);
-    if (flight->refreshes)
-        ms_count(&store->counters, MS_COUNT_REFRESHES, 1);
-    const int outcome = store_value(flight, store, value, view);
-    if (outcome != MEMSTORE_OK)
-        ms_load_note_news(store, flight->key_size, flight->hash);
-    const int status = value_for_callers(store, outcome, value, view);
-    if (status == MEMSTORE_OK)
-        ms_view_share(view, &shared);
-    ms_flights_end(flight, status, &shared);
-    if (stored != NULL)
-        *stored = outcome;
-    return status;
+    return settle_absent(flight, store);
 }
 
 /* lib/store/lookup.c */

@@ -118,11 +118,12 @@ typedef struct memstore_lease memstore_lease;
  * @retval MEMSTORE_ERR_UNSUPPORTED the loader sets members that only a later version knows
  * @retval MEMSTORE_ERR_CACHE_CLOSED the store was closed while the call waited for another's load or
  *     for a retry; or it is closed, with `loader.on_store_error: fail`
- * @return with `loader.on_store_error: fail` also what memstore_get_view() and memstore_set() give;
- *     with `bypass` that too when `loader.bypass_limit` is reached
+ * @return with `loader.on_store_error: fail` also what memstore_get_view() and memstore_set() give,
+ *     unless there is an old value, which is given; with `bypass` that too when `loader.bypass_limit` is
+ *     reached
  * @threadsafety any
  * @progress Waits for the loader, or for another thread's, `wait_ms` at most; and as
- *     memstore_get_view() and memstore_set().
+ *     memstore_get_view() and memstore_set(), for room for what replaces an old value 10 ms at most.
  * @since 0.1 */
 MEMSTORE_API int memstore_get_or_load(memstore *store, const void *key, size_t key_size,
                                       const memstore_loader *loader, memstore_view *out);
@@ -194,8 +195,9 @@ MEMSTORE_API int memstore_lease_is_current(const memstore_lease *lease);
  * @param[in] lease the lease; not valid afterwards, whatever the result
  * @param[in] value,value_size the value; value may be NULL when value_size is 0
  * @param[in] ttl_ms as memstore_set()
- * @param[out] out the value as it is given to those who wait, for memstore_view_release(); all zero
- *     when they get none. May be NULL
+ * @param[out] out the value as it is given to those who wait, for memstore_view_release(): where the
+ *     store refuses to replace an old one with it, with `loader.on_store_error: fail`, that is the old
+ *     one; all zero when they get none. May be NULL
  * @retval MEMSTORE_OK stored, and given to those who wait
  * @retval MEMSTORE_ERR_VERSION_MISMATCH not stored: the key was written, deleted or cleared since
  *     the lease was given, and only those who waited before that get the value; or the lease has
@@ -204,7 +206,7 @@ MEMSTORE_API int memstore_lease_is_current(const memstore_lease *lease);
  * @return otherwise as memstore_set(); with `loader.on_store_error: bypass` those who wait get the
  *     value all the same
  * @threadsafety any
- * @progress Waits as memstore_set().
+ * @progress Waits as memstore_set(); where an old value is to be replaced 10 ms at most.
  * @since 0.1 */
 MEMSTORE_API int memstore_lease_fill(memstore_lease *lease, const void *value, size_t value_size,
                                      int64_t ttl_ms, memstore_view *out);

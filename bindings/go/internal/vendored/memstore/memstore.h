@@ -912,7 +912,8 @@ MEMSTORE_API void memstore_cursor_free(memstore_cursor *cursor);
  * apply first, stays queued.
  *
  * memstore_close() and memstore_destroy() are not bounded, nor is the wait for a loader, for which
- * memstore_get_or_load() says how long it is. Work that goes on is ended only where one call can have
+ * memstore_get_or_load() says how long it is. Who waits for the load of a call that gives up is not
+ * refused with it: one of those who wait loads in its stead. Work that goes on is ended only where one call can have
  * much of it: a memory limit on its way down is given up, and passes over keys, memstore_delete_by_pattern()
  * and memstore_maintain() leave what they have not come to when they are stopped.
  * @param[in] wait_ms milliseconds to wait at most, all waits together; 0 waits for nothing; a negative
