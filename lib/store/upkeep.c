@@ -6,6 +6,7 @@
 #include "store/maintenance.h"
 #include "store/space/choose.h"
 #include "store/space/freeing.h"
+#include "store/space/move.h"
 #include "store/space/harvest.h"
 #include "store/space/reclaim.h"
 #include "store/store.h"
@@ -83,7 +84,7 @@ static bool compact_one(memstore *store)
         return false;
 
     struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
-    if (segment == NULL)
+    if (segment == NULL || !ms_move_pays(store, segment))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment);

@@ -666,6 +666,38 @@ Test(limit, a_full_store_without_eviction_takes_what_replaces_entries_that_were_
     overwrite_all_that_was_viewed("performance.memory_limit=16MiB");
 }
 
+/* Moved entries of which a version was told are longer: what that does not fit is left where it is. */
+static void delete_tenths_of_what_was_viewed(const char *limit)
+{
+    memstore *store = open_without_eviction(limit);
+    unsigned char value[100] = {8};
+    uint64_t count = 0, next;
+    memstore_view view;
+
+    while (memstore_set(store, &count, sizeof count, value, sizeof value, 0) == MEMSTORE_OK)
+        count++;
+    for (uint64_t key = 0; key < count; key++) {
+        assert_ok(memstore_get_view(store, &key, sizeof key, &view));
+        memstore_view_release(&view);
+    }
+    next = count;
+    for (uint64_t tenth = 0; tenth < 6; tenth++) {
+        for (uint64_t key = tenth; key < count; key += 10)
+            assert_ok(memstore_delete(store, &key, sizeof key));
+        while (memstore_set(store, &next, sizeof next, value, sizeof value, 0) == MEMSTORE_OK)
+            next++;
+    }
+    cr_assert_gt(next - count, count / 4, "%" PRIu64 " of %" PRIu64, next - count, count * 6 / 10);
+    cr_assert_null(ms_store_validate(store));
+    memstore_destroy(store);
+}
+
+Test(limit, a_full_store_without_eviction_takes_others_for_what_was_viewed_and_deleted)
+{
+    delete_tenths_of_what_was_viewed("performance.memory_limit=1MiB");
+    delete_tenths_of_what_was_viewed("performance.memory_limit=16MiB");
+}
+
 /* For each that is deleted one as large is stored, with pages that it shares with those beside it. */
 static void exchange_large_ones(const char *limit, size_t size)
 {

@@ -38,6 +38,8 @@ static bool reserve_in_any_class(struct ms_moves *moves, const struct ms_entry_s
     }
     if (own != 0 && reserve_in(moves, shape, placement, 0, out))
         return true;
+    if (ms_arena_reserve_rest(arena, placement, shape, out))
+        return true;
     moves->refused_size = size;
     return false;
 }
@@ -162,7 +164,8 @@ bool ms_move_has_reserve(memstore *store)
     return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
 }
 
-bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
+/* Bytes that what lives in a segment takes where it goes, at most. */
+static uint64_t bytes_to_move(memstore *store, struct ms_segment *segment)
 {
     struct ms_arena *arena = &store->arena;
     struct ms_walk walk = ms_walk_start(store, segment);
@@ -178,5 +181,18 @@ bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
             bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
         }
     }
-    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
+    return bytes;
+}
+
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    const uint32_t wanted = 1 + (bytes_to_move(store, segment) > segment->capacity);
+
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift >= wanted;
+}
+
+bool ms_move_pays(memstore *store, struct ms_segment *segment)
+{
+    return store->settings.eviction != MS_EVICTION_NONE ||
+           bytes_to_move(store, segment) <= segment->capacity;
 }
