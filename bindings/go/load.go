@@ -79,8 +79,9 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 			return found.value, nil, nil
 		}
 		value, err := s.await(ctx, getOrLoad, key, found.call)
+		again, err := found.again(ctx, getOrLoad, key, err)
 		switch {
-		case found.again(ctx, err):
+		case again:
 		case err != nil:
 			return nil, nil, err
 		default:
@@ -89,9 +90,16 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 	}
 }
 
-// again says whether to look once more, after a load joined late has ended.
-func (f *found) again(ctx context.Context, err error) bool {
-	return f.late && !errors.Is(err, ErrLoaderFailed) && ctx.Err() == nil
+// again says whether to look once more, after a load joined late has ended, and else what came of it. To who cannot look
+// any more, since his context has ended too, it gives nothing: it may be older than what he may get.
+func (f *found) again(ctx context.Context, op, key string, err error) (bool, error) {
+	if !f.late || errors.Is(err, ErrLoaderFailed) {
+		return false, err
+	}
+	if ended := ctx.Err(); ended != nil {
+		return false, &Error{op, key, ended}
+	}
+	return true, nil
 }
 
 const (

@@ -123,7 +123,8 @@ func (m *manyLoad) awaitAll(ctx context.Context, waits []wait) []string {
 			continue
 		}
 		value, err := m.store.await(ctx, getOrLoadMany, w.key, w.call) // also when another has failed, which takes no time
-		if w.again(ctx, err) {
+		look, err := w.again(ctx, getOrLoadMany, w.key, err)
+		if look {
 			again = append(again, w.key)
 		} else {
 			m.note(w.key, value, err)
