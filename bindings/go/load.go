@@ -207,6 +207,9 @@ func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flig
 	case status == 0 && lease == 0:
 		return found{value: value}, nil
 	}
+	if flight == nil {
+		flight = newFlight(ctx, s)
+	}
 	return found{value: value, call: shard.newCall(key, value, lease, status, flight), mine: true}, nil
 }
 
@@ -218,9 +221,6 @@ func (call *loadCall) join() found {
 
 // newCall is a load that is yet to begin, with what acquire gave for it. The mutex is held.
 func (l *loadShard) newCall(key string, value []byte, lease uintptr, status int32, flight *flight) *loadCall {
-	if flight == nil {
-		flight = newFlight()
-	}
 	call := &loadCall{mutex: &l.mutex, lease: lease, waiters: 1, refreshes: value != nil,
 		done: make(chan struct{}), flight: flight}
 	if status != 0 {

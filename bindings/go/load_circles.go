@@ -11,20 +11,21 @@ import (
 type flight struct {
 	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
 	waitsFor map[*flight]int
-	place    *place // constant once the load begins, as is nested
+	place    *place // constant, as is nested: who joins the load looks at it before the load begins
 	nested   bool   // a loader has made it, whose place it has
 }
 
-func newFlight() *flight { return new(flight) }
-
-// begin finds the place of the load, and what its loader is called with: the values of its first caller's context,
-// but not its end, and that of loader.timeout.
-func (f *flight) begin(ctx context.Context, store *Store) (context.Context, context.CancelFunc) {
+// newFlight is one that begins with a caller who has this context.
+func newFlight(ctx context.Context, store *Store) *flight {
 	if outer, nested := ctx.Value(flightKey{}).(*flight); nested {
-		f.place, f.nested = outer.place, true
-	} else {
-		f.place = &place{store: store}
+		return &flight{place: outer.place, nested: true}
 	}
+	return &flight{place: &place{store: store}}
+}
+
+// begin has what the loader is called with: the values of its first caller's context, but not its end, and that of
+// loader.timeout.
+func (f *flight) begin(ctx context.Context, store *Store) (context.Context, context.CancelFunc) {
 	loadCtx, cancel := store.withLoadTimeout(context.WithoutCancel(ctx))
 	return context.WithValue(loadCtx, flightKey{}, f), cancel
 }

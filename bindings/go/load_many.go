@@ -83,7 +83,7 @@ func (m *manyLoad) note(key string, value []byte, err error) {
 func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration, load ManyLoader) []wait {
 	var waits, mine []wait
 	seen := make(map[string]bool, len(keys))
-	shared := newFlight()
+	shared := newFlight(ctx, m.store)
 	for _, key := range keys {
 		if seen[key] || m.err != nil {
 			continue
