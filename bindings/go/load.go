@@ -43,7 +43,8 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 //
 // loader.max_loads and loader.max_load_bytes bound the loads that run at once. The others wait in line: who has found no place
 // for loader.timeout gets ErrLockTimeout, unless the value is there by then. A load that a loader makes, with the context it was
-// given, takes no place of its own, and a loader that waits for the load of another lets others have its place meanwhile.
+// given, takes no place of its own, unless it only refreshes a value, which the loader does not wait for; and a loader
+// that waits for the load of another lets others have its place meanwhile.
 func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) ([]byte, error) {
 	value, _, err := s.getOrLoad(ctx, key, ttl, load)
 	return value, err
@@ -58,7 +59,7 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		return nil, nil, err
 	}
 	for pause := firstLook; ; {
-		found, err := s.find(ctx, getOrLoad, key, nil)
+		found, err := s.find(ctx, getOrLoad, key, new(flights))
 		switch {
 		case err != nil || found.call == nil:
 			return found.value, nil, err
@@ -158,8 +159,8 @@ type found struct {
 }
 
 // find looks for a value, and else joins its load. The caller must begin one that is mine, which has a
-// lease now; it is part of the flight, or of one of its own.
-func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found, error) {
+// lease now; it is part of one of the flights.
+func (s *Store) find(ctx context.Context, op, key string, flights *flights) (found, error) {
 	// Nearly all callers find a value. Where values are refreshed the library has to see how old it is.
 	if !s.refreshes.Load() {
 		if value, present := s.getPresent(key); present {
@@ -169,11 +170,11 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
-	return s.join(ctx, op, key, shard, flight)
+	return s.join(ctx, op, key, shard, flights)
 }
 
 // join is find where there may be a load to join. The shard's mutex is held, but not while it waits for long.
-func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flight *flight) (found, error) {
+func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flights *flights) (found, error) {
 	call, running := shard.running(key)
 	if running && !call.refreshes {
 		return call.join(), nil
@@ -207,9 +208,7 @@ func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flig
 	case status == 0 && lease == 0:
 		return found{value: value}, nil
 	}
-	if flight == nil {
-		flight = newFlight(ctx, s)
-	}
+	flight := flights.of(ctx, s, value != nil)
 	return found{value: value, call: shard.newCall(key, value, lease, status, flight), mine: true}, nil
 }
 

@@ -131,7 +131,7 @@ func TestAPlaceIsNotLentToItsOwnLoads(t *testing.T) {
 	defer func() { _ = store.Close() }()
 	constant := func(context.Context, string) ([]byte, error) { return nil, nil }
 	_, err = store.GetOrLoad(context.Background(), "outer", 0, func(ctx context.Context, _ string) ([]byte, error) {
-		inner, err := store.find(ctx, getOrLoad, "inner", nil)
+		inner, err := store.find(ctx, getOrLoad, "inner", new(flights))
 		if err != nil || !inner.mine {
 			t.Errorf("found %v, %v", inner, err)
 			return nil, err

@@ -15,12 +15,29 @@ type flight struct {
 	nested   bool   // a loader has made it, whose place it has
 }
 
-// newFlight is one that begins with a caller who has this context.
-func newFlight(ctx context.Context, store *Store) *flight {
-	if outer, nested := ctx.Value(flightKey{}).(*flight); nested {
+// newFlight is one that begins with a caller who has this context. One that only refreshes has a place of its own in any
+// case: the loader that begins it does not wait for it, and may return long before.
+func newFlight(ctx context.Context, store *Store, refreshes bool) *flight {
+	if outer, nested := ctx.Value(flightKey{}).(*flight); nested && !refreshes {
 		return &flight{place: outer.place, nested: true}
 	}
 	return &flight{place: &place{store: store}}
+}
+
+// flights are those that one caller begins: one for all keys; but what a loader refreshes has no part in its place, and
+// so a flight beside that of what it waits for.
+type flights struct{ loads, refreshes *flight }
+
+// of is the flight of a key, made for the first that needs it.
+func (f *flights) of(ctx context.Context, store *Store, refreshes bool) *flight {
+	flight := &f.loads
+	if refreshes && ctx.Value(flightKey{}) != nil {
+		flight = &f.refreshes
+	}
+	if *flight == nil {
+		*flight = newFlight(ctx, store, refreshes)
+	}
+	return *flight
 }
 
 // begin has what the loader is called with: the values of its first caller's context, but not its end, and that of

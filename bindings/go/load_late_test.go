@@ -29,7 +29,7 @@ func (e endsOnceWaited) Done() <-chan struct{} {
 func settled(store *Store, key string, value []byte, err error) {
 	shard := &store.loads[maphash.String(loadSeed, key)%uint64(len(store.loads))]
 	call := &loadCall{mutex: &shard.mutex, ending: true, done: make(chan struct{}), value: value, err: err,
-		flight: newFlight(context.Background(), store)}
+		flight: newFlight(context.Background(), store, false)}
 	close(call.done)
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
