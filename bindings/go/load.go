@@ -43,7 +43,8 @@ type Loader func(ctx context.Context, key string) ([]byte, error)
 //
 // loader.max_loads and loader.max_load_bytes bound the loads that run at once. The others wait in line: who has found no place
 // for loader.timeout gets ErrLockTimeout, unless the value is there by then. A load that a loader makes, with the context it was
-// given, takes no place of its own, and a loader that waits for the load of another lets others have its place meanwhile.
+// given, takes no place of its own, unless it only refreshes a value, which the loader does not wait for; and a loader
+// that waits for the load of another lets others have its place meanwhile.
 func (s *Store) GetOrLoad(ctx context.Context, key string, ttl time.Duration, load Loader) ([]byte, error) {
 	value, _, err := s.getOrLoad(ctx, key, ttl, load)
 	return value, err
@@ -58,7 +59,7 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 		return nil, nil, err
 	}
 	for pause := firstLook; ; {
-		found, err := s.find(ctx, getOrLoad, key, nil)
+		found, err := s.find(ctx, getOrLoad, key, new(flights))
 		switch {
 		case err != nil || found.call == nil:
 			return found.value, nil, err
@@ -79,8 +80,9 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 			return found.value, nil, nil
 		}
 		value, err := s.await(ctx, getOrLoad, key, found.call)
+		again, err := found.again(ctx, getOrLoad, key, err)
 		switch {
-		case found.again(ctx, err):
+		case again:
 		case err != nil:
 			return nil, nil, err
 		default:
@@ -89,9 +91,16 @@ func (s *Store) getOrLoad(ctx context.Context, key string, ttl time.Duration, lo
 	}
 }
 
-// again says whether to look once more, after a load joined late has ended.
-func (f *found) again(ctx context.Context, err error) bool {
-	return f.late && !errors.Is(err, ErrLoaderFailed) && ctx.Err() == nil
+// again says whether to look once more, after a load joined late has ended, and else what came of it. To who cannot look
+// any more, since his context has ended too, it gives nothing: it may be older than what he may get.
+func (f *found) again(ctx context.Context, op, key string, err error) (bool, error) {
+	if !f.late || errors.Is(err, ErrLoaderFailed) {
+		return false, err
+	}
+	if ended := ctx.Err(); ended != nil {
+		return false, &Error{op, key, ended}
+	}
+	return true, nil
 }
 
 const (
@@ -150,8 +159,8 @@ type found struct {
 }
 
 // find looks for a value, and else joins its load. The caller must begin one that is mine, which has a
-// lease now; it is part of the flight, or of one of its own.
-func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found, error) {
+// lease now; it is part of one of the flights.
+func (s *Store) find(ctx context.Context, op, key string, flights *flights) (found, error) {
 	// Nearly all callers find a value. Where values are refreshed the library has to see how old it is.
 	if !s.refreshes.Load() {
 		if value, present := s.getPresent(key); present {
@@ -161,11 +170,11 @@ func (s *Store) find(ctx context.Context, op, key string, flight *flight) (found
 	shard := &s.loads[maphash.String(loadSeed, key)%uint64(len(s.loads))]
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
-	return s.join(ctx, op, key, shard, flight)
+	return s.join(ctx, op, key, shard, flights)
 }
 
 // join is find where there may be a load to join. The shard's mutex is held, but not while it waits for long.
-func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flight *flight) (found, error) {
+func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flights *flights) (found, error) {
 	call, running := shard.running(key)
 	if running && !call.refreshes {
 		return call.join(), nil
@@ -199,6 +208,7 @@ func (s *Store) join(ctx context.Context, op, key string, shard *loadShard, flig
 	case status == 0 && lease == 0:
 		return found{value: value}, nil
 	}
+	flight := flights.of(ctx, s, value != nil)
 	return found{value: value, call: shard.newCall(key, value, lease, status, flight), mine: true}, nil
 }
 
@@ -210,9 +220,6 @@ func (call *loadCall) join() found {
 
 // newCall is a load that is yet to begin, with what acquire gave for it. The mutex is held.
 func (l *loadShard) newCall(key string, value []byte, lease uintptr, status int32, flight *flight) *loadCall {
-	if flight == nil {
-		flight = newFlight()
-	}
 	call := &loadCall{mutex: &l.mutex, lease: lease, waiters: 1, refreshes: value != nil,
 		done: make(chan struct{}), flight: flight}
 	if status != 0 {

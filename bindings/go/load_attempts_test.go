@@ -220,3 +220,83 @@ func TestLoadersThatLoadNeedOnePlace(t *testing.T) {
 	expectLoaded(t, out, "inner")
 	workers.Wait()
 }
+
+// refreshInLoader asks in a loader, which has the only place, for "part", whose age calls for a refresh, and says which
+// keys its refresh asks for. The refresh must not run until the loader has returned, who waits for nothing of it.
+func refreshInLoader(t *testing.T, ask func(context.Context, *memstore.Store, memstore.ManyLoader) error) []string {
+	t.Helper()
+	store := open(t, memstore.Config{MaxLoads: 1, RefreshAfter: time.Millisecond})
+	must(t, store.Set(ctx, "part", []byte("old"), 0))
+	var isInLoader atomic.Bool
+	refreshed := make(chan []string, 1)
+	load := func(_ context.Context, keys []string) (map[string][]byte, error) {
+		if slices.Contains(keys, "part") {
+			if isInLoader.Load() {
+				t.Error("a refresh runs beside the loader that has the only place")
+			}
+			refreshed <- keys
+		}
+		values := make(map[string][]byte)
+		for _, key := range keys {
+			values[key] = []byte("new")
+		}
+		return values, nil
+	}
+	_, err := store.GetOrLoad(ctx, "whole", 0, func(ctx context.Context, _ string) ([]byte, error) {
+		isInLoader.Store(true)
+		defer isInLoader.Store(false)
+		for store.WaitingFor("part") == 0 && len(refreshed) == 0 {
+			if err := ask(ctx, store, load); err != nil {
+				return nil, err
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // in which it would run
+		return nil, nil
+	})
+	must(t, err)
+	keys := <-refreshed
+	eventually(t, "the value is new", func() bool {
+		value, _, err := store.Get(ctx, "part")
+		return err == nil && string(value) == "new"
+	})
+	return keys
+}
+
+func TestARefreshThatALoaderBeginsHasAPlaceOfItsOwn(t *testing.T) {
+	refreshInLoader(t, func(ctx context.Context, store *memstore.Store, load memstore.ManyLoader) error {
+		_, err := store.GetOrLoad(ctx, "part", 0, func(ctx context.Context, key string) ([]byte, error) {
+			values, err := load(ctx, []string{key})
+			return values[key], err
+		})
+		return err
+	})
+}
+
+func TestWhatALoaderRefreshesAmongManyHasAPlaceOfItsOwn(t *testing.T) {
+	absent := 0
+	keys := refreshInLoader(t, func(ctx context.Context, store *memstore.Store, load memstore.ManyLoader) error {
+		absent++
+		key := fmt.Sprint("absent ", absent)
+		values, err := store.GetOrLoadMany(ctx, []string{"part", key}, 0, load)
+		if string(values["part"]) != "old" || string(values[key]) != "new" {
+			t.Errorf("got %q", values)
+		}
+		return err
+	})
+	if !slices.Equal(keys, []string{"part"}) {
+		t.Errorf("the refresh asks for %q", keys)
+	}
+}
+
+func TestWhatIsRefreshedAmongManyIsLoadedAlong(t *testing.T) {
+	store := open(t, memstore.Config{MaxLoads: 1, RefreshAfter: time.Millisecond})
+	must(t, store.Set(ctx, "part", []byte("old"), 0))
+	for along, i := false, 0; !along; i++ {
+		_, err := store.GetOrLoadMany(ctx, []string{"part", fmt.Sprint("absent ", i)}, 0,
+			func(_ context.Context, keys []string) (map[string][]byte, error) {
+				along = len(keys) == 2
+				return map[string][]byte{"part": []byte("new")}, nil
+			})
+		must(t, err)
+	}
+}

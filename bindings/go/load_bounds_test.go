@@ -21,6 +21,22 @@ func awaitLine(gate *gate, n int) {
 	}
 }
 
+func (g *gate) placesTaken() int64 {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.taken
+}
+
+// awaitWaiting waits until the load that the context belongs to waits for another, and for what that does to its place.
+func awaitWaiting(ctx context.Context) {
+	mine := ctx.Value(flightKey{}).(*flight)
+	for waits := false; !waits; time.Sleep(time.Millisecond) {
+		circles.Lock()
+		waits = len(mine.waitsFor) != 0
+		circles.Unlock()
+	}
+}
+
 func TestAGateLetsInByTurns(t *testing.T) {
 	gate := newGate(2)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,15 +112,43 @@ func TestAPlaceIsLentWhileALoaderWaits(t *testing.T) {
 			}
 		}
 		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			gate.mutex.Lock()
-			taken := gate.taken
-			gate.mutex.Unlock()
-			if taken == 0 {
+			if gate.placesTaken() == 0 {
 				break
 			}
 		}
 		if err := store.Close(); err != nil || gate.taken != 0 {
 			t.Errorf("%s: %d places are taken, %v", name, gate.taken, err)
 		}
+	}
+}
+
+// Who joins a load that a loader makes may do so before its loader is called.
+func TestAPlaceIsNotLentToItsOwnLoads(t *testing.T) {
+	store, err := Open(Config{MaxLoads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	constant := func(context.Context, string) ([]byte, error) { return nil, nil }
+	_, err = store.GetOrLoad(context.Background(), "outer", 0, func(ctx context.Context, _ string) ([]byte, error) {
+		inner, err := store.find(ctx, getOrLoad, "inner", new(flights))
+		if err != nil || !inner.mine {
+			t.Errorf("found %v, %v", inner, err)
+			return nil, err
+		}
+		joined := make(chan error)
+		go func() {
+			_, err := store.GetOrLoad(ctx, "inner", 0, constant)
+			joined <- err
+		}()
+		awaitWaiting(ctx)
+		if taken := store.bounds.loads.placesTaken(); taken != 1 {
+			t.Errorf("%d places are taken while the only loader runs", taken)
+		}
+		store.lead(ctx, "inner", inner.call, 0, constant)
+		return nil, <-joined
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

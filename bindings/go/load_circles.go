@@ -11,20 +11,38 @@ import (
 type flight struct {
 	// waitsFor has the flights that the loader waits for, by how many goroutines; circles guards it.
 	waitsFor map[*flight]int
-	place    *place // constant once the load begins, as is nested
+	place    *place // constant, as is nested: who joins the load looks at it before the load begins
 	nested   bool   // a loader has made it, whose place it has
 }
 
-func newFlight() *flight { return new(flight) }
-
-// begin finds the place of the load, and what its loader is called with: the values of its first caller's context,
-// but not its end, and that of loader.timeout.
-func (f *flight) begin(ctx context.Context, store *Store) (context.Context, context.CancelFunc) {
-	if outer, nested := ctx.Value(flightKey{}).(*flight); nested {
-		f.place, f.nested = outer.place, true
-	} else {
-		f.place = &place{store: store}
+// newFlight is one that begins with a caller who has this context. One that only refreshes has a place of its own in any
+// case: the loader that begins it does not wait for it, and may return long before.
+func newFlight(ctx context.Context, store *Store, refreshes bool) *flight {
+	if outer, nested := ctx.Value(flightKey{}).(*flight); nested && !refreshes {
+		return &flight{place: outer.place, nested: true}
 	}
+	return &flight{place: &place{store: store}}
+}
+
+// flights are those that one caller begins: one for all keys; but what a loader refreshes has no part in its place, and
+// so a flight beside that of what it waits for.
+type flights struct{ loads, refreshes *flight }
+
+// of is the flight of a key, made for the first that needs it.
+func (f *flights) of(ctx context.Context, store *Store, refreshes bool) *flight {
+	flight := &f.loads
+	if refreshes && ctx.Value(flightKey{}) != nil {
+		flight = &f.refreshes
+	}
+	if *flight == nil {
+		*flight = newFlight(ctx, store, refreshes)
+	}
+	return *flight
+}
+
+// begin has what the loader is called with: the values of its first caller's context, but not its end, and that of
+// loader.timeout.
+func (f *flight) begin(ctx context.Context, store *Store) (context.Context, context.CancelFunc) {
 	loadCtx, cancel := store.withLoadTimeout(context.WithoutCancel(ctx))
 	return context.WithValue(loadCtx, flightKey{}, f), cancel
 }

@@ -18,7 +18,7 @@ type ManyLoader func(ctx context.Context, keys []string) (map[string][]byte, err
 // GetOrLoadMany returns copies of the values under the keys; those that are not there are loaded by one
 // call of load and stored for the ttl. Keys that others are loading already are waited for, so that each
 // is loaded once however many ask, alone or with others. Keys that do not exist are not in the result.
-// Values that are to be refreshed are loaded along, and not waited for.
+// Values that are to be refreshed are loaded along, and not waited for; those that a loader finds so by a call of their own.
 //
 // What GetOrLoad says about writes meanwhile, contexts, panics and nested loads holds here, too. When a
 // load failed the call fails with the error of the first such key; what was loaded is stored all the same.
@@ -82,14 +82,14 @@ func (m *manyLoad) note(key string, value []byte, err error) {
 // loads to wait for.
 func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration, load ManyLoader) []wait {
 	var waits, mine []wait
+	var flights flights
 	seen := make(map[string]bool, len(keys))
-	shared := newFlight()
 	for _, key := range keys {
 		if seen[key] || m.err != nil {
 			continue
 		}
 		seen[key] = true
-		found, err := m.store.find(ctx, getOrLoadMany, key, shared)
+		found, err := m.store.find(ctx, getOrLoadMany, key, &flights)
 		if err != nil || found.call == nil {
 			m.note(key, found.value, err)
 			continue
@@ -103,15 +103,29 @@ func (m *manyLoad) findAll(ctx context.Context, keys []string, ttl time.Duration
 			waits = append(waits, wait{key, found})
 		}
 	}
-	if len(mine) != 0 {
-		for _, w := range mine {
-			if !w.call.refreshes && beginToWait(ctx, w.call) {
-				m.begun = append(m.begun, w.call)
-			}
-		}
-		m.store.leadMany(ctx, shared, mine, ttl, load)
-	}
+	m.leadAll(ctx, &flights, mine, ttl, load)
 	return waits
+}
+
+// leadAll begins the loads that are the caller's, each flight by itself.
+func (m *manyLoad) leadAll(ctx context.Context, flights *flights, mine []wait, ttl time.Duration, load ManyLoader) {
+	var loads, refreshes []wait
+	for _, w := range mine {
+		if !w.call.refreshes && beginToWait(ctx, w.call) {
+			m.begun = append(m.begun, w.call)
+		}
+		if w.call.flight == flights.refreshes {
+			refreshes = append(refreshes, w)
+		} else {
+			loads = append(loads, w)
+		}
+	}
+	if len(loads) != 0 {
+		m.store.leadMany(ctx, flights.loads, loads, ttl, load)
+	}
+	if len(refreshes) != 0 {
+		m.store.leadMany(ctx, flights.refreshes, refreshes, ttl, load)
+	}
 }
 
 // awaitAll notes what the loads give, and returns the keys to look for again.
@@ -123,7 +137,8 @@ func (m *manyLoad) awaitAll(ctx context.Context, waits []wait) []string {
 			continue
 		}
 		value, err := m.store.await(ctx, getOrLoadMany, w.key, w.call) // also when another has failed, which takes no time
-		if w.again(ctx, err) {
+		look, err := w.again(ctx, getOrLoadMany, w.key, err)
+		if look {
 			again = append(again, w.key)
 		} else {
 			m.note(w.key, value, err)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eko/gocache/lib/v4/store"
@@ -109,7 +110,8 @@ func (s *Store) Delete(ctx context.Context, key any) error {
 }
 
 // Invalidate removes what has any of the tags. It looks at every entry: the tags lie with the values, so that
-// they take no memory beside the limit, and none is forgotten because room was needed.
+// they take no memory beside the limit, and none is forgotten because room was needed. What it removes does not go at one
+// instant, which a full store may have no room for.
 func (s *Store) Invalidate(ctx context.Context, options ...store.InvalidateOption) error {
 	wanted := store.ApplyInvalidateOptions(options...).Tags
 	if len(wanted) == 0 {
@@ -125,7 +127,28 @@ func (s *Store) Invalidate(ctx context.Context, options ...store.InvalidateOptio
 	if err := scan.Err(); err != nil {
 		return err
 	}
-	return s.memory.DeleteMany(ctx, tagged)
+	for group := range slices.Chunk(tagged, deletedAtOnce) {
+		if err := s.remove(ctx, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deletedAtOnce is of how many keys a deletion at one instant takes so little room that nothing else has to go for it.
+const deletedAtOnce = 128
+
+// remove deletes keys together, or else one by one, which takes no room.
+func (s *Store) remove(ctx context.Context, keys []string) error {
+	if s.memory.DeleteMany(ctx, keys) == nil {
+		return nil
+	}
+	for _, key := range keys {
+		if err := s.memory.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Clear removes everything, also what others put into the memstore.
