@@ -25791,6 +25791,22 @@ struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
 #include <memstore/memstore.h>
 int ms_store_compact(memstore *store, double max_dead_ratio);
 #endif
+#ifndef MS_STORE_SPACE_MOVE_H
+#define MS_STORE_SPACE_MOVE_H
+struct ms_moves {
+    memstore *store;
+    struct ms_segment *from;
+    int64_t now;
+    bool any_class;
+    uint64_t refused_size;
+    uint64_t bytes;
+};
+bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
+                   const struct ms_index_slot *slot, const struct ms_verdict *verdict);
+bool ms_move_has_reserve(memstore *store);
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
+bool ms_move_pays(memstore *store, struct ms_segment *segment);
+#endif
 #ifndef MS_STORE_SPACE_RECLAIM_H
 #define MS_STORE_SPACE_RECLAIM_H
 #include <memstore/memstore.h>
@@ -25838,7 +25854,7 @@ static int compact_step_locked(memstore *store, double max_dead_ratio)
     if (dead_ratio(store) <= max_dead_ratio)
         return MEMSTORE_OK;
     struct ms_segment *segment = ms_choose_emptiest(store, 1);
-    if (segment == NULL)
+    if (segment == NULL || !ms_move_pays(store, segment))
         return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
     ms_reclaim_compact_locked(store, segment);
     const bool emptied = ms_segment_is_in_limbo(segment);
@@ -25909,7 +25925,7 @@ enum compaction {
 static enum compaction store_space_freeing_compact_one(memstore *store)
 {
     struct ms_segment *segment = ms_choose_emptiest(store, store->arena.worn_from);
-    if (segment == NULL)
+    if (segment == NULL || !ms_move_pays(store, segment))
         return COMPACTION_NOTHING;
     const bool met_all = ms_reclaim_compact_locked(store, segment);
     if (ms_segment_is_in_limbo(segment)) {
@@ -26166,21 +26182,6 @@ bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us)
 }
 
 /* lib/store/space/move.c */
-#ifndef MS_STORE_SPACE_MOVE_H
-#define MS_STORE_SPACE_MOVE_H
-struct ms_moves {
-    memstore *store;
-    struct ms_segment *from;
-    int64_t now;
-    bool any_class;
-    uint64_t refused_size;
-    uint64_t bytes;
-};
-bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
-                   const struct ms_index_slot *slot, const struct ms_verdict *verdict);
-bool ms_move_has_reserve(memstore *store);
-bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
-#endif
 #ifndef MS_STORE_SPACE_WALK_H
 #define MS_STORE_SPACE_WALK_H
 #define MS_WALK_AHEAD_BYTES 2048
@@ -26230,6 +26231,8 @@ static bool reserve_in_any_class(struct ms_moves *moves, const struct ms_entry_s
             return true;
     }
     if (own != 0 && reserve_in(moves, shape, placement, 0, out))
+        return true;
+    if (ms_arena_reserve_rest(arena, placement, shape, out))
         return true;
     moves->refused_size = size;
     return false;
@@ -26330,7 +26333,7 @@ bool ms_move_has_reserve(memstore *store)
 {
     return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
 }
-bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
+static uint64_t bytes_to_move(memstore *store, struct ms_segment *segment)
 {
     struct ms_arena *arena = &store->arena;
     struct ms_walk walk = ms_walk_start(store, segment);
@@ -26344,7 +26347,17 @@ bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
             bytes += ms_arena_padded(arena, ms_shape_size(&shape, is_long, arena->kept));
         }
     }
-    return ms_arena_room(arena) >> arena->segment_shift > (bytes > segment->capacity);
+    return bytes;
+}
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
+{
+    const uint32_t wanted = 1 + (bytes_to_move(store, segment) > segment->capacity);
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift >= wanted;
+}
+bool ms_move_pays(memstore *store, struct ms_segment *segment)
+{
+    return store->settings.eviction != MS_EVICTION_NONE ||
+           bytes_to_move(store, segment) <= segment->capacity;
 }
 
 /* lib/store/space/pressure_limit.c */
@@ -28858,7 +28871,7 @@ static bool store_upkeep_compact_one(memstore *store)
     if (!is_gc_due(store))
         return false;
     struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
-    if (segment == NULL)
+    if (segment == NULL || !ms_move_pays(store, segment))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment);
