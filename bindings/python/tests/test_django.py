@@ -11,6 +11,7 @@ import threading
 import memstore
 import pytest
 from conftest import upstream_tests, wait_until
+from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
 from test_threads import run_in_threads
 
 pytest.importorskip("django")
@@ -118,6 +119,32 @@ def test_a_value_without_room_leaves_no_older_one(cache):
     assert cache.set_many({"a": 1, "b": "x" * 200_000, "c": 2}) == ["b"]
     assert cache.get_many(["a", "b", "c"]) == {"a": 1, "c": 2}
     assert cache.get_or_set("large", lambda: "x" * 200_000) == "x" * 200_000 and "large" not in cache
+
+
+@full_stores
+@pytest.mark.parametrize("call", ["delete_many", "set_many"])
+def test_many_are_deleted_from_a_full_store(eviction, call):
+    """A timeout of 0 deletes, too."""
+    cache = MemstoreCache("full", {"OPTIONS": {"eviction": eviction, **SETTINGS}})
+    deletions = {"delete_many": cache.delete_many, "set_many": lambda keys: cache.set_many(dict.fromkeys(keys), timeout=0)}
+    try:
+        check_that_many_go_alone(cache.store, lambda key: cache.set(key, "x" * 60), deletions[call])
+    finally:
+        _shared.close_named("django:full")
+
+
+class Refusing(memstore.Store):
+    """One without memory for batches."""
+
+    def delete_many(self, keys):
+        raise memstore.MemoryExhausted
+
+
+def test_many_are_deleted_although_a_batch_of_them_is_refused():
+    with Refusing() as store:
+        store.set_many({f"{i}": b"x" for i in range(300)})
+        _shared.delete_many(store, (f"{i}" for i in range(299)))
+        assert list(store) == [b"299"]
 
 
 def test_get_or_set_calls_its_default_once(cache):

@@ -8,6 +8,7 @@ import sys
 
 import memstore
 import pytest
+from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
 
 pytest.importorskip("dogpile.cache")
 
@@ -71,6 +72,13 @@ def test_values_without_room_are_not_kept():
         assert region.get("k") is NO_VALUE
         region.set_multi({"a": 1, "b": "x" * 5000})
         assert region.get_multi(["a", "b"]) == [1, NO_VALUE]
+
+
+@full_stores
+def test_many_are_deleted_from_a_full_store(eviction):
+    with memstore.Store(eviction=eviction, **SETTINGS) as store:
+        region = make_region().configure("memstore", arguments={"store": store})
+        check_that_many_go_alone(store, lambda key: region.set(key, "x" * 60), region.delete_multi)
 
 
 def test_a_cached_function():

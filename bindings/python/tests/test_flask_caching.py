@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import upstream_tests, wait_until
+from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
 from test_threads import run_in_threads
 
 pytest.importorskip("flask_caching")
@@ -90,6 +91,13 @@ def test_a_value_without_room_is_not_cached(cache):
     cache.set("k", "old")
     assert cache.set("k", "x" * 200_000) is False and cache.get("k") is None
     assert cache.add("k", "x" * 200_000) is False
+
+
+@full_stores
+def test_many_are_deleted_from_a_full_store(eviction):
+    cache = MemstoreCache(eviction=eviction, **SETTINGS)
+    check_that_many_go_alone(cache.store, lambda key: cache.set(key, "x" * 60), lambda keys: cache.delete_many(*keys))
+    cache.store.close()
 
 
 def test_counters(cache):

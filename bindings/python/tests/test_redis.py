@@ -350,6 +350,54 @@ def test_a_command_that_was_replied_to_with_an_error_is_asked_for_again(near):
     assert len(below.sent) == 3 and not near._asked
 
 
+def test_nothing_is_left_of_what_threads_asked_that_have_ended(near):
+    """As those of a server's requests, each with an error for a reply."""
+    connection = caching(FakeConnection(redis.ResponseError("WRONGTYPE")), near)
+
+    def request(name):
+        with pytest.raises(redis.ResponseError):
+            execute(connection, "GET", name)
+
+    for i in range(20):
+        run_in_threads(functools.partial(request, f"list{i}"))
+    assert wait_until(lambda: not near._asked)
+
+
+def test_changes_are_told_while_threads_ask_and_end(near):
+    """Each looks at what all threads have asked."""
+    done = threading.Event()
+
+    def ask():
+        connection = caching(FakeConnection(redis.ResponseError("WRONGTYPE")), near)
+        for i in range(20):
+            with pytest.raises(redis.ResponseError):
+                execute(connection, "GET", f"list{i}")
+
+    def tell():
+        while not done.is_set():
+            near.delete_by_redis_keys([b"absent", b"list7"])
+            near.flush()
+
+    def begin():
+        try:
+            for _ in range(50):
+                run_in_threads(*[ask] * 4)
+        finally:
+            done.set()
+
+    run_in_threads(begin, tell)
+    assert wait_until(lambda: not near._asked)
+
+
+def test_an_answer_is_kept_for_none_but_what_was_asked_last(near):
+    get = key("GET", "a")
+    asked, other = (answer(get, b"foo", CacheEntryStatus.IN_PROGRESS) for _ in range(2))
+    near.set(asked)
+    del asked
+    other.status = CacheEntryStatus.VALID
+    assert not near.set(other) and near.get(get) is None
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_asks_for_itself():
     """It has neither the threads whose answers were under way, nor connections that are told of changes."""

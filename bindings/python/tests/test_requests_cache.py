@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import memstore
 import pytest
+from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
 
 pytest.importorskip("requests_cache")
 
@@ -120,6 +121,14 @@ def test_what_the_cache_can_be_asked(session, server):
 def test_a_response_without_room_is_not_cached(session, server):
     first, second = (session.get(server.url + "/large") for _ in range(2))
     assert not second.from_cache and first.text != second.text
+
+
+@full_stores
+def test_many_are_deleted_from_a_full_store(eviction):
+    cache = MemstoreCache(eviction=eviction, **SETTINGS)
+    redirects = cache.redirects
+    check_that_many_go_alone(cache.store, lambda key: redirects.update({key: "x" * 60}), redirects.bulk_delete)
+    cache.store.close()
 
 
 def test_two_caches_in_a_store(server):

@@ -12,6 +12,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
+from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
 from near_cache_cases import check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 
@@ -226,6 +227,17 @@ def test_an_answer_without_room_is_not_kept():
         assert near.get(get) is None
         with pytest.raises(ValueError, match="shards"):
             NearCache(store=store, shards=1)
+
+
+@full_stores
+def test_many_are_deleted_from_a_full_store(eviction):
+    near = NearCache(eviction=eviction, **SETTINGS)
+    check_that_many_go_alone(
+        near.store,
+        lambda key: near.set(("GET", key), "x" * 60, ["k"]),
+        lambda keys: near.delete_commands([("GET", key) for key in keys]),
+    )
+    near.close()
 
 
 def test_what_is_refused():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several integrations need: stores by name, writes that a cache may lose, stores of near caches."""
+"""What several integrations need: stores by name, writes that a cache may lose, deletions of many, stores of near caches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import pickle
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional, ParamSpec, TypeVar, Union
 
 from .._types import TTL, Key
@@ -90,6 +90,23 @@ def keep(store: Store, key: Key, write: Callable[[], Any]) -> bool:
     except NO_ROOM:
         store.delete(key)
         return False
+
+
+#: Keys of a batch, whose deletion takes memory until it is committed: so few find it in a full store.
+_KEYS_AT_ONCE = 128
+
+
+def delete_many(store: Store, keys: Iterable[Key]) -> None:
+    """Delete any number of keys, not at one instant: one batch of them is refused by a full store that does not evict,
+    and one that does evicts others for it."""
+    names = list(keys)  # which may come from a look at the store
+    for first in range(0, len(names), _KEYS_AT_ONCE):
+        group = names[first : first + _KEYS_AT_ONCE]
+        try:
+            store.delete_many(group)
+        except NO_ROOM:
+            for key in group:
+                store.delete(key)
 
 
 # ---- Near caches

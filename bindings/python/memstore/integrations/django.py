@@ -12,7 +12,7 @@
 
 The store lives in the process, as with Django's local-memory cache, but is bounded in bytes (so that MAX_ENTRIES and
 CULL_FREQUENCY mean nothing), keeps what is used most, and gives the memory of what has expired back. ``incr`` is atomic,
-``get_many``, ``set_many`` and ``delete_many`` are batches, and ``get_or_set`` with a callable calls it once for a key,
+``get_many`` and ``set_many`` are batches, and ``get_or_set`` with a callable calls it once for a key,
 however many threads ask. The asynchronous methods work in place: none of them waits for anything.
 
 A value that the store has no room for is not cached, and no older value of the key is left.
@@ -27,7 +27,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from ..errors import NO_ROOM, KeyNotFound, LoaderFailed
 from ..store import Store
-from ._shared import count, decode, encode, keep, named_store
+from ._shared import count, decode, delete_many, encode, keep, named_store
 
 
 class MemstoreCache(BaseCache):
@@ -147,7 +147,7 @@ class MemstoreCache(BaseCache):
         entries = {self._key(key, version): encode(value) for key, value in data.items()}
         ttl = self._ttl(timeout)
         if ttl == 0:
-            self.store.delete_many(entries)
+            delete_many(self.store, entries)
             return []
         try:
             self.store.set_many(entries, ttl)
@@ -158,7 +158,7 @@ class MemstoreCache(BaseCache):
             return [key for key, done in zip(data, written) if not done]
 
     def delete_many(self, keys: Iterable[Any], version: Optional[int] = None) -> None:
-        self.store.delete_many([self._key(key, version) for key in keys])
+        delete_many(self.store, [self._key(key, version) for key in keys])
 
     def clear(self) -> None:
         self.store.clear()

@@ -11,7 +11,8 @@
 
 It keeps bytes, which the region makes of its values. The arguments are the settings of the store; or ``store``, a store
 that is open; and ``memory_expiration_time``, the seconds after which the store drops a value and gives its memory back:
-longer than the region's ``expiration_time``, which it knows nothing of. Arguments that are neither are warned of. Several keys at once are batches.
+longer than the region's ``expiration_time``, which it knows nothing of. Arguments that are neither are warned of. Several keys at
+once are batches, but for deletions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .._types import TTL
 from ..errors import NO_ROOM
 from ..settings import is_section, is_setting
 from ..store import Store
-from ._shared import Opened, keep
+from ._shared import Opened, delete_many, keep
 
 
 class MemstoreBackend(BytesBackend):
@@ -68,7 +69,7 @@ class MemstoreBackend(BytesBackend):
         self.store.delete(key)
 
     def delete_multi(self, keys: Iterable[str]) -> None:
-        self.store.delete_many(keys)
+        delete_many(self.store, keys)
 
 
 register_backend("memstore", __name__, "MemstoreBackend")  # type: ignore[no-untyped-call]

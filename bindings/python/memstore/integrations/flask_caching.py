@@ -8,7 +8,7 @@
     })
 
 Each Cache has a store of its own; ``cache.cache.store`` is it. A timeout of 0 never expires, as in Flask-Caching. ``inc``
-and ``dec`` are atomic, several keys at once are batches. A value that the store has no room for is not cached.
+and ``dec`` are atomic, several keys at once are batches, but for deletions. A value that the store has no room for is not cached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flask_caching.backends.base import BaseCache
 
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import count, decode, encode, keep
+from ._shared import count, decode, delete_many, encode, keep
 
 
 class MemstoreCache(BaseCache):
@@ -103,5 +103,5 @@ class MemstoreCache(BaseCache):
         return [key for key, value in mapping.items() if self.set(key, value, timeout)]
 
     def delete_many(self, *keys: str) -> list[Any]:
-        self.store.delete_many(keys)
+        delete_many(self.store, keys)
         return list(keys)

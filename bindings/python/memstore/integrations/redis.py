@@ -170,8 +170,8 @@ class NearCache(CacheInterface):
         # An answer is of use while the connection lives that is told of changes. 0 is none.
         self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         # What was asked and not answered yet, by thread: a connection that finds what another has asked for does not ask, and
-        # waits for an answer that does not come.
-        self._asked: dict[tuple[int, bytes], CacheEntry] = {}
+        # waits for an answer that does not come. Its thread's command has it, and with the thread it goes.
+        self._asked: weakref.WeakValueDictionary[tuple[int, bytes], CacheEntry] = weakref.WeakValueDictionary()
         self._command = _Command()
         #: How often keys were told of that have changed.
         self._changes = 0
@@ -181,7 +181,7 @@ class NearCache(CacheInterface):
         """What a child gets of its parent's connections is told to the parent, and the answers asked for are, too."""
         self._lock = threading.Lock()
         self._connections = weakref.WeakValueDictionary()
-        self._asked = {}
+        self._asked = weakref.WeakValueDictionary()
         self._command = _Command()
 
     # ---- What redis-py calls for each command
@@ -234,11 +234,12 @@ class NearCache(CacheInterface):
         with self._lock:
             if entry.status is CacheEntryStatus.IN_PROGRESS:
                 self._give_up_asking()
-                self._asked[asked] = entry
                 self._command.note(name, entry)
+                self._asked[asked] = entry
                 return True
+            current = self._asked.pop(asked, entry)
             self._command.begin(False)
-            if self._asked.pop(asked, entry) is not entry or getattr(entry, "overtaken", False):
+            if current is not entry or getattr(entry, "overtaken", False):
                 return False
             return self._keep(name, entry)
 
@@ -276,10 +277,15 @@ class NearCache(CacheInterface):
         with self._lock:
             self._changes += 1
             changed = set(tokens)
-            for asked, entry in list(self._asked.items()):
+            for asked, entry in self._all_asked():
                 if not changed.isdisjoint(_token_name(each) for each in entry.cache_key.redis_keys):
                     self._overtake(asked)
             return [True for token in tokens if self.store.delete(token)]
+
+    def _all_asked(self) -> list[tuple[tuple[int, bytes], CacheEntry]]:
+        # Not by items(): threads that end take theirs away meanwhile, and wait for no lock.
+        pairs = ((reference.key, reference()) for reference in self._asked.valuerefs())
+        return [(asked, entry) for asked, entry in pairs if entry is not None]
 
     def _overtake(self, asked: tuple[int, bytes]) -> bool:
         entry = self._asked.pop(asked, None)
@@ -299,7 +305,7 @@ class NearCache(CacheInterface):
         with self._lock:
             self._changes += 1
             count = self.size
-            for asked in list(self._asked):
+            for asked, _ in self._all_asked():
                 self._overtake(asked)
             self.store.clear()
             return count

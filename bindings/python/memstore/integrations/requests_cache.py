@@ -19,7 +19,7 @@ from requests_cache.serializers import pickle_serializer, utf8_encoder
 from .._patterns import starting_with
 from ..errors import InvalidTTL
 from ..store import Store
-from ._shared import Opened, keep, seconds_of
+from ._shared import Opened, delete_many, keep, seconds_of
 
 
 class MemstoreStorage(BaseStorage[str, Any]):
@@ -85,7 +85,7 @@ class MemstoreStorage(BaseStorage[str, Any]):
         return self.store.count(starting_with(self._start.encode()))
 
     def bulk_delete(self, keys: Iterable[str]) -> None:
-        self.store.delete_many([self._start + key for key in keys])
+        delete_many(self.store, (self._start + key for key in keys))
 
     def clear(self) -> None:
         self.store.delete_pattern(starting_with(self._start.encode()))

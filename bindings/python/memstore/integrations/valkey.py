@@ -29,7 +29,7 @@ from .._types import TTL
 from ..codec import encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, part, unless_closed
+from ._shared import delete_many, nothing, open_near, part, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
@@ -88,7 +88,7 @@ class NearCache(AbstractCache):
 
     @unless_closed(nothing)
     def delete_commands(self, commands: Iterable[_Command]) -> None:
-        self.store.delete_many([_name(command) for command in commands])
+        delete_many(self.store, [_name(command) for command in commands])
 
     @unless_closed(nothing)
     def invalidate_key(self, key: Any) -> None:
