@@ -81,6 +81,14 @@ def test_many_are_deleted_from_a_full_store(eviction):
         check_that_many_go_alone(store, lambda key: region.set(key, "x" * 60), region.delete_multi)
 
 
+def test_one_key_is_none_of_several(store):
+    region = make_region().configure("memstore", arguments={"store": store})
+    region.set("a", 1)
+    with pytest.raises(TypeError, match="keys are several, not 'abc'"):
+        region.actual_backend.delete_multi("abc")
+    assert region.get("a") == 1
+
+
 def test_a_cached_function():
     with memstore.Store() as store:
         region = make_region().configure("memstore", arguments={"store": store})

@@ -99,6 +99,8 @@ _KEYS_AT_ONCE = 128
 def delete_many(store: Store, keys: Iterable[Key]) -> None:
     """Delete any number of keys, not at one instant: one batch of them is refused by a full store that does not evict,
     and one that does evicts others for it."""
+    if isinstance(keys, (str, bytes)):
+        raise TypeError(f"keys are several, not {keys!r}")
     names = list(keys)  # which may come from a look at the store
     for first in range(0, len(names), _KEYS_AT_ONCE):
         group = names[first : first + _KEYS_AT_ONCE]
