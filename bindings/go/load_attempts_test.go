@@ -291,10 +291,14 @@ func TestWhatALoaderRefreshesAmongManyHasAPlaceOfItsOwn(t *testing.T) {
 func TestWhatIsRefreshedAmongManyIsLoadedAlong(t *testing.T) {
 	store := open(t, memstore.Config{MaxLoads: 1, RefreshAfter: time.Millisecond})
 	must(t, store.Set(ctx, "part", []byte("old"), 0))
-	for along, i := false, 0; !along; i++ {
+	var along atomic.Bool
+	for i := 0; !along.Load(); i++ {
+		if i == 10000 {
+			t.Fatal("what is to be refreshed is never loaded along")
+		}
 		_, err := store.GetOrLoadMany(ctx, []string{"part", fmt.Sprint("absent ", i)}, 0,
 			func(_ context.Context, keys []string) (map[string][]byte, error) {
-				along = len(keys) == 2
+				along.Store(len(keys) == 2)
 				return map[string][]byte{"part": []byte("new")}, nil
 			})
 		must(t, err)

@@ -33,7 +33,10 @@ func settled(store *Store, key string, value []byte, err error) {
 	close(call.done)
 	shard.mutex.Lock()
 	defer shard.mutex.Unlock()
-	shard.calls = map[string]*loadCall{key: call}
+	if shard.calls == nil {
+		shard.calls = map[string]*loadCall{}
+	}
+	shard.calls[key] = call
 }
 
 func TestALoadThatIsJoinedLateGivesNothingToWhoCannotLookAgain(t *testing.T) {

@@ -18,7 +18,8 @@ type ManyLoader func(ctx context.Context, keys []string) (map[string][]byte, err
 // GetOrLoadMany returns copies of the values under the keys; those that are not there are loaded by one
 // call of load and stored for the ttl. Keys that others are loading already are waited for, so that each
 // is loaded once however many ask, alone or with others. Keys that do not exist are not in the result.
-// Values that are to be refreshed are loaded along, and not waited for; those that a loader finds so by a call of their own.
+// Values that are to be refreshed are loaded along, and not waited for; those that a loader finds so by a call of load of their
+// own, which may go on beside the other and after GetOrLoadMany has returned.
 //
 // What GetOrLoad says about writes meanwhile, contexts, panics and nested loads holds here, too. When a
 // load failed the call fails with the error of the first such key; what was loaded is stored all the same.

@@ -56,13 +56,15 @@ static bool waits_for_place(memstore *store)
            has_line(&store->admission.views);
 }
 
-/* Have one caller wait for a place and another for his load, and stop the waits of the first. */
-static void stop_the_leader(memstore *store, struct asker *leader, struct asker *waiter)
+/* Have one caller wait for a place and another for his load, which are those of so many `others` and two more, and
+ * stop the waits of the first. */
+static void stop_the_leader(memstore *store, struct asker *leader, struct asker *waiter,
+                            unsigned others)
 {
     begin(leader, ask_until_stopped);
     TEST_AWAIT(waits_for_place(store));
     begin(waiter, ask_in_thread);
-    wait_for_references(store, 2);
+    wait_for_references(store, others + 2);
     end_waits_of(leader);
     assert_status(leader->status, MEMSTORE_ERR_LOCK_TIMEOUT);
 }
@@ -76,7 +78,7 @@ Test(load_patience, who_stops_waiting_for_a_view_stops_nobody_who_waits_for_his_
 
     assert_ok(test_set(store, "held", "v", 0));
     assert_ok(memstore_get_view(store, "held", 4, &held));
-    stop_the_leader(store, &leader, &waiter);
+    stop_the_leader(store, &leader, &waiter, 0);
     memstore_view_release(&held);
     assert_gets(&waiter, "loaded");
     cr_assert(source.calls == 1 && test_stats(store).load_failures == 0);
@@ -101,7 +103,7 @@ static void check_that_only_the_leader_stops(const char *bound)
 
     __atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
     begin_asking(&holder, load_other, 1);
-    stop_the_leader(store, &leader, &waiter);
+    stop_the_leader(store, &leader, &waiter, 1);
     atomic_store(&other.holds, false);
     assert_gets(&holder, "other");
     assert_gets(&waiter, "loaded");

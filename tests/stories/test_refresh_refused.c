@@ -2,9 +2,13 @@
 /* What is old was loaded anew, and the store cannot take it. */
 #include "store/store.h"
 #include "stories/loading.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 #include "support/holder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define VIEWS_MAX 4000
 #define MANY 1000
@@ -205,4 +209,50 @@ Test(refresh_refused, what_is_too_large_now_leaves_the_old_value)
     cr_assert(view.size == 3 && memcmp(view.data, "old", 3) == 0);
     memstore_view_release(&view);
     memstore_destroy(store);
+}
+
+/* ---- What others have queued ---- */
+
+/* A thread that has the lock of the one shard for longer than room is made for a refresh. */
+static struct {
+    memstore *store;
+    pthread_t thread;
+    atomic_bool has_lock;
+} busy;
+
+static void *hold_shard(void *unused)
+{
+    ms_mutex *const lock = &busy.store->index.shards[0].lock;
+
+    ms_mutex_lock(lock);
+    atomic_store(&busy.has_lock, true);
+    test_sleep_ms(200);
+    ms_mutex_unlock(lock);
+    return unused;
+}
+
+static int load_while_the_key_is_queued(const void *key, size_t key_size, memstore_load_value *out,
+                                        void *context)
+{
+    (void)context;
+    assert_ok(memstore_set_async(busy.store, key, key_size, "queued", 6, 0));
+    cr_assert_eq(pthread_create(&busy.thread, NULL, hold_shard, NULL), 0);
+    TEST_AWAIT(atomic_load(&busy.has_lock));
+    answer(out);
+    return MEMSTORE_LOAD_OK;
+}
+
+Test(refresh_refused, what_is_queued_waits_as_long_as_it_may_whoever_comes_by)
+{
+    const memstore_loader queueing = {.struct_size = sizeof queueing,
+                                      .load = load_while_the_key_is_queued};
+    memstore_view view;
+
+    busy.store = open_small("performance.batch_timeout=1h");
+    assert_ok(memstore_get_or_load(busy.store, "key", 3, &queueing, &view));
+    memstore_view_release(&view);
+    pthread_join(busy.thread, NULL);
+    assert_ok(memstore_flush(busy.store));
+    assert_holds(busy.store, "key", "queued");
+    memstore_destroy(busy.store);
 }

@@ -149,8 +149,9 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
     if (status == MEMSTORE_OK) {
         const int64_t patience = ms_store_patience_us;
 
-        if (ms_maintenance_is_me())
-            ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
+        /* What others have queued has its own patience, not that of who comes by. */
+        ms_store_patience_us = ms_maintenance_is_me() ? ms_clock_real_us() + MAINTENANCE_PATIENCE_US
+                                                      : MS_STORE_PATIENT;
         status = apply(store);
         ms_store_patience_us = patience;
         if (takes_place)

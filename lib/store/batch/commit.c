@@ -256,8 +256,12 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
         if (status != MEMSTORE_OK)
             break;
     }
-    if (ms_unlikely(expects))
+    if (ms_unlikely(expects)) {
         expect_entries(commit, false);
+        /* Of what is not added after all tables may be too large. */
+        if (status != MEMSTORE_OK)
+            ms_store_relaxed(&commit->store->index.may_be_oversized, true);
+    }
     return status;
 }
 

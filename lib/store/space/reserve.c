@@ -32,12 +32,14 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
 
 /* ---- Where nothing is evicted: to the last byte ---- */
 
-/* Compact one segment, however little of it is dead: what that wins is left where its entries go. */
-static bool compact_little(memstore *store, int64_t deadline_us)
+/* Compact one segment, however little of it is dead: what that wins is left where its entries go, which is of no use
+ * to a large one. */
+static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
     struct ms_segment *segment = ms_choose_emptiest(store, 1);
 
-    if (segment == NULL || !ms_move_fits_reserve(store, segment))
+    if (segment == NULL || !ms_move_fits_reserve(store, segment) ||
+        (large && !ms_move_pays(store, segment)))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
@@ -48,9 +50,15 @@ static bool reserve_anywhere(memstore *store, const struct ms_placement *placeme
                              const struct ms_entry_shape *shape, bool large,
                              struct ms_reserved *out)
 {
-    return ms_move_has_reserve(store) &&
-           (ms_arena_reserve(&store->arena, placement, shape, out) ||
-            (!large && ms_arena_reserve_rest(&store->arena, placement, shape, out)));
+    struct ms_arena *const arena = &store->arena;
+
+    if (!ms_move_has_reserve(store))
+        return false;
+    if (ms_arena_reserve(arena, placement, shape, out))
+        return true;
+    /* What came free is kept warm for segments, and charged. */
+    return large ? ms_arena_cool(arena, 0) != 0 && ms_arena_reserve(arena, placement, shape, out)
+                 : ms_arena_reserve_rest(arena, placement, shape, out);
 }
 
 static uint64_t dead_bytes(memstore *store)
@@ -73,7 +81,7 @@ static bool squeeze_in_locked(memstore *store, const struct ms_placement *placem
             return true;
         if (ms_wait_is_over(deadline_us) || (large != 0 && dead_bytes(store) < large))
             return false;
-        if (!compact_little(store, deadline_us)) {
+        if (!compact_little(store, large != 0, deadline_us)) {
             bool left;
             if (sealed || !ms_arena_seal_spent(&store->arena, 1, true, &left))
                 return false;

@@ -20,7 +20,8 @@ func fill(t *testing.T, s *Store, limit int64) {
 			key, options = fmt.Sprint("tagged/", i), []store.Option{store.WithTags([]string{"t"})}
 		}
 		if err := s.Set(ctx, key, make([]byte, 100), options...); err != nil {
-			if !errors.Is(err, memstore.ErrCacheFull) {
+			// With some seeds of the hash it is the index of a shard that finds no room.
+			if !errors.Is(err, memstore.ErrCacheFull) && !errors.Is(err, memstore.ErrShardOverflow) {
 				t.Fatal(err)
 			}
 			return

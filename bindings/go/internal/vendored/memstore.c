@@ -17438,8 +17438,8 @@ int ms_combiner_apply_locked(memstore *store, enum ms_combiner_place place)
         status = ms_admission_enter_writer(store);
     if (status == MEMSTORE_OK) {
         const int64_t patience = ms_store_patience_us;
-        if (ms_maintenance_is_me())
-            ms_store_patience_us = ms_clock_real_us() + MAINTENANCE_PATIENCE_US;
+        ms_store_patience_us = ms_maintenance_is_me() ? ms_clock_real_us() + MAINTENANCE_PATIENCE_US
+                                                      : MS_STORE_PATIENT;
         status = store_async_apply_apply(store);
         ms_store_patience_us = patience;
         if (takes_place)
@@ -18566,8 +18566,11 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_commit_t
         if (status != MEMSTORE_OK)
             break;
     }
-    if (ms_unlikely(expects))
+    if (ms_unlikely(expects)) {
         expect_entries(commit, false);
+        if (status != MEMSTORE_OK)
+            ms_store_relaxed(&commit->store->index.may_be_oversized, true);
+    }
     return status;
 }
 static int commit_planned(struct ms_commit *commit, struct store_batch_commit_tally *store_batch_commit_tally)
@@ -26852,10 +26855,11 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     return MEMSTORE_OK;
 }
-static bool compact_little(memstore *store, int64_t deadline_us)
+static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
     struct ms_segment *segment = ms_choose_emptiest(store, 1);
-    if (segment == NULL || !ms_move_fits_reserve(store, segment))
+    if (segment == NULL || !ms_move_fits_reserve(store, segment) ||
+        (large && !ms_move_pays(store, segment)))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
@@ -26864,9 +26868,13 @@ static bool reserve_anywhere(memstore *store, const struct ms_placement *placeme
                              const struct ms_entry_shape *shape, bool large,
                              struct ms_reserved *out)
 {
-    return ms_move_has_reserve(store) &&
-           (ms_arena_reserve(&store->arena, placement, shape, out) ||
-            (!large && ms_arena_reserve_rest(&store->arena, placement, shape, out)));
+    struct ms_arena *const arena = &store->arena;
+    if (!ms_move_has_reserve(store))
+        return false;
+    if (ms_arena_reserve(arena, placement, shape, out))
+        return true;
+    return large ? ms_arena_cool(arena, 0) != 0 && ms_arena_reserve(arena, placement, shape, out)
+                 : ms_arena_reserve_rest(arena, placement, shape, out);
 }
 static uint64_t dead_bytes(memstore *store)
 {
@@ -26884,7 +26892,7 @@ static bool squeeze_in_locked(memstore *store, const struct ms_placement *placem
             return true;
         if (ms_wait_is_over(deadline_us) || (large != 0 && dead_bytes(store) < large))
             return false;
-        if (!compact_little(store, deadline_us)) {
+        if (!compact_little(store, large != 0, deadline_us)) {
             bool left;
             if (sealed || !ms_arena_seal_spent(&store->arena, 1, true, &left))
                 return false;
