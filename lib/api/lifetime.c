@@ -2,6 +2,7 @@
 #include "api/tell.h"
 #include "config/config.h"
 #include "store/lifetime.h"
+#include "store/maintenance.h"
 
 int memstore_open(const memstore_config *config, memstore **out)
 {
@@ -22,8 +23,11 @@ int memstore_open(const memstore_config *config, memstore **out)
     status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
         ms_config_refuse(config, why, NULL);
-    if (status == MEMSTORE_OK)
+    if (status == MEMSTORE_OK) {
         ms_tell_opened(*out);
+        /* The thread may be asleep for as long as the other stores let it. */
+        ms_maintenance_plan(*out);
+    }
     return ms_config_told(config, status);
 }
 

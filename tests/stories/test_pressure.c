@@ -397,6 +397,20 @@ Test(pressure, a_small_store_gives_nothing_below_what_it_needs)
 
 /* ---- What is to be seen ---- */
 
+Test(pressure, what_is_switched_on_again_says_what_it_watches)
+{
+    memstore *store = open_guarded("cgroup", NULL);
+
+    look(store, 0);
+    assert_ok(memstore_reconfigure(store, "memory_pressure", "off"));
+    look(store, 0);
+    assert_ok(memstore_reconfigure(store, "memory_pressure", "cgroup"));
+    look(store, 0);
+    memstore_close(store);
+    cr_expect_eq(count_said("memory_pressure path=" TEST_SYSTEM_GROUP "/memory.current"), 2);
+    memstore_destroy(store);
+}
+
 Test(pressure, each_change_is_a_line_of_the_log)
 {
     memstore *store = open_guarded("cgroup", NULL);

@@ -26495,8 +26495,11 @@ bool ms_pressure_limit_run(memstore *store, int64_t until_us)
 {
     const int source = (int)ms_setting_of(&store->settings, memory_pressure);
     bool idle = false;
-    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
-        !ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
+    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF)) {
+        ms_store_relaxed(&store->pressure_limit.watched, MS_MEMORY_PRESSURE_OFF);
+        return true;
+    }
+    if (!ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
         return true;
     const bool done = store_space_pressure_limit_run(store, source, until_us);
     ms_store_release(&store->pressure_limit.busy, false);
@@ -32330,8 +32333,10 @@ int memstore_open(const memstore_config *config, memstore **out)
     status = ms_store_open(&settings, &logger, out, &why);
     if (why != NULL)
         ms_config_refuse(config, why, NULL);
-    if (status == MEMSTORE_OK)
+    if (status == MEMSTORE_OK) {
         ms_tell_opened(*out);
+        ms_maintenance_plan(*out);
+    }
     return ms_config_told(config, status);
 }
 int memstore_close(memstore *store)
