@@ -6,7 +6,6 @@
 #include "store/maintenance.h"
 #include "store/space/choose.h"
 #include "store/space/freeing.h"
-#include "store/space/move.h"
 #include "store/space/harvest.h"
 #include "store/space/reclaim.h"
 #include "store/store.h"
@@ -83,8 +82,8 @@ static bool compact_one(memstore *store)
     if (!is_gc_due(store))
         return false;
 
-    struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
-    if (segment == NULL || !ms_move_pays(store, segment))
+    struct ms_segment *segment = ms_choose_to_compact(store, compacts_from(store));
+    if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment);

@@ -161,14 +161,12 @@ Test(index_load, a_store_without_eviction_uses_every_slot, .timeout = 120)
 static uint64_t entries_that_fit(unsigned kilobytes)
 {
     char limit[64];
-    uint64_t key = 0;
 
     snprintf(limit, sizeof limit, "performance.memory_limit=%ukB", kilobytes);
     memstore *store = test_open(limit, "eviction=none", "shards=1", NULL);
-    while (memstore_set(store, &key, sizeof key, "", 0, 0) == MEMSTORE_OK)
-        key++;
+    const uint64_t stored = test_set_numbers(store, 0, UINT64_MAX, 0);
     memstore_destroy(store);
-    return key;
+    return stored;
 }
 
 /* A table and the one that is to take its place are there both, for as long as entries are added. */
@@ -209,36 +207,20 @@ Test(index_load, a_batch_of_many_keys_is_stored_in_a_full_store_of_many_shards, 
     memstore *store =
         test_open("performance.memory_limit=16MiB", "shards=256", "maintenance=manual", NULL);
     memstore_batch *batch = memstore_batch_new(store);
-    unsigned char *value = test_bytes(1000, 1);
 
-    for (uint64_t key = 0; key < 20000; key++)
-        assert_ok(memstore_set(store, &key, sizeof key, value, 1000, 0));
+    cr_assert_eq(test_set_numbers(store, 0, 20000, 1000), 20000);
     for (uint64_t key = 1 << 20; key < (1 << 20) + KEYS; key++)
         assert_ok(memstore_batch_set(batch, &key, sizeof key, &key, sizeof key, 0));
     assert_ok(memstore_batch_commit(batch));
     cr_assert_gt(memstore_size(store), KEYS);
     memstore_batch_free(batch);
     memstore_destroy(store);
-    free(value);
 }
 
 /* ---- Tables of what is gone ---- */
 
 #define EMPTIED_LIMIT "performance.memory_limit=4MiB"
 #define MINUTE 60000
-
-/* Numbers of keys from `first` on, until one is refused or there are `most`; how many were stored. */
-static uint64_t set_numbers(memstore *store, uint64_t first, uint64_t most, size_t size)
-{
-    unsigned char *value = test_bytes(size, 1);
-    uint64_t key = first;
-
-    while (key < first + most &&
-           memstore_set(store, &key, sizeof key, value, size, 0) == MEMSTORE_OK)
-        key++;
-    free(value);
-    return key - first;
-}
 
 static void delete_numbers(memstore *store, uint64_t first, uint64_t count)
 {
@@ -253,12 +235,12 @@ static uint64_t held_after(const char *eviction, const char *maintenance, bool h
     memstore *store = test_open(EMPTIED_LIMIT, eviction, maintenance, NULL);
 
     if (had_small) {
-        const uint64_t count = set_numbers(store, 0, 150000, 2);
+        const uint64_t count = test_set_numbers(store, 0, 150000, 2);
 
         cr_assert_gt(test_memory(store).index, MINUTE * 10);
         delete_numbers(store, 0, count);
     }
-    set_numbers(store, 1000000, 20000, 1000);
+    test_set_numbers(store, 1000000, 20000, 1000);
     const uint64_t held = memstore_size(store);
     memstore_destroy(store);
     return held;
@@ -289,7 +271,7 @@ Test(index_load, tables_that_were_too_large_for_a_minute_give_their_memory_back,
     memstore *store = test_open("maintenance=manual", NULL);
 
     test_clock_start();
-    set_numbers(store, 0, 50000, 2);
+    test_set_numbers(store, 0, 50000, 2);
     const uint64_t full = test_memory(store).index;
     delete_numbers(store, 100, 50000 - 100);
     assert_ok(memstore_maintain(store, 1000000));
@@ -308,7 +290,7 @@ Test(index_load, by_hand_all_of_it_is_given_back_at_once, .timeout = 120)
 {
     memstore *store = test_open("maintenance=manual", NULL);
 
-    set_numbers(store, 0, 50000, 2);
+    test_set_numbers(store, 0, 50000, 2);
     const uint64_t full = test_memory(store).index, charged = test_memory(store).charged;
     delete_numbers(store, 100, 50000 - 100);
     assert_ok(memstore_maintain(store, 0));
@@ -322,13 +304,13 @@ Test(index_load, a_store_that_fills_again_each_second_keeps_its_tables, .timeout
     memstore *store = test_open("maintenance=manual", NULL);
 
     test_clock_start();
-    set_numbers(store, 0, 20000, 2);
+    test_set_numbers(store, 0, 20000, 2);
     const uint64_t full = test_memory(store).index;
     for (unsigned second = 0; second < 150; second++) {
         delete_numbers(store, 0, 20000);
         assert_ok(memstore_maintain(store, 1000000));
         cr_assert_eq(test_memory(store).index, full);
-        set_numbers(store, 0, 20000, 2);
+        test_set_numbers(store, 0, 20000, 2);
         test_clock_advance(1000);
     }
     memstore_destroy(store);
@@ -340,16 +322,16 @@ Test(index_load, tables_that_were_sized_at_open_are_not_made_smaller, .timeout =
         test_open("maintenance=manual", "shards=16", "max_entries_in_window=100000", NULL);
     const uint64_t at_open = test_memory(store).index;
 
-    set_numbers(store, 0, 50000, 2);
+    test_set_numbers(store, 0, 50000, 2);
     delete_numbers(store, 0, 50000);
     assert_ok(memstore_maintain(store, 0));
     cr_expect_eq(test_memory(store).index, at_open);
-    set_numbers(store, 0, 400000, 2);
+    test_set_numbers(store, 0, 400000, 2);
     delete_numbers(store, 0, 400000);
     assert_ok(memstore_maintain(store, 0));
     cr_expect_geq(test_memory(store).index, at_open);
     cr_expect_leq(test_memory(store).index, at_open + at_open / 4);
-    set_numbers(store, 0, 100000, 2);
+    test_set_numbers(store, 0, 100000, 2);
     cr_expect_leq(test_memory(store).index, at_open + at_open / 4);
     memstore_destroy(store);
 }

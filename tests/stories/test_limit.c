@@ -601,17 +601,6 @@ Test(limit, what_was_deleted_of_entries_of_different_ttls_is_room_again)
     memstore_destroy(store);
 }
 
-/* Fill a store with entries of 1000 bytes, and return how many it took. */
-static uint64_t fill_with_thousands(memstore *store)
-{
-    unsigned char value[1000] = {7};
-    uint64_t key = 0;
-
-    while (memstore_set(store, &key, sizeof key, value, sizeof value, 0) == MEMSTORE_OK)
-        key++;
-    return key;
-}
-
 /* Of one shard, so that no table has to grow for keys that others give way to. */
 static memstore *open_without_eviction(const char *limit)
 {
@@ -621,7 +610,7 @@ static memstore *open_without_eviction(const char *limit)
 static void overwrite_all_when_full(const char *limit)
 {
     memstore *store = open_without_eviction(limit);
-    const uint64_t count = fill_with_thousands(store);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 1000);
     unsigned char value[1000] = {8};
 
     for (uint64_t key = 0; key < count; key += 7)
@@ -645,7 +634,7 @@ Test(limit, a_full_store_without_eviction_takes_what_replaces_an_entry_as_large)
 static void overwrite_all_that_was_viewed(const char *limit)
 {
     memstore *store = open_without_eviction(limit);
-    const uint64_t count = fill_with_thousands(store);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 1000);
     unsigned char value[1000] = {8};
     memstore_view view;
 
@@ -669,23 +658,20 @@ Test(limit, a_full_store_without_eviction_takes_what_replaces_entries_that_were_
 /* Moved entries of which a version was told are longer: what that does not fit is left where it is. */
 static void delete_tenths_of_what_was_viewed(const char *limit)
 {
+    enum { SIZE = 100 };
     memstore *store = open_without_eviction(limit);
-    unsigned char value[100] = {8};
-    uint64_t count = 0, next;
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, SIZE);
     memstore_view view;
 
-    while (memstore_set(store, &count, sizeof count, value, sizeof value, 0) == MEMSTORE_OK)
-        count++;
     for (uint64_t key = 0; key < count; key++) {
         assert_ok(memstore_get_view(store, &key, sizeof key, &view));
         memstore_view_release(&view);
     }
-    next = count;
+    uint64_t next = count;
     for (uint64_t tenth = 0; tenth < 6; tenth++) {
         for (uint64_t key = tenth; key < count; key += 10)
             assert_ok(memstore_delete(store, &key, sizeof key));
-        while (memstore_set(store, &next, sizeof next, value, sizeof value, 0) == MEMSTORE_OK)
-            next++;
+        next += test_set_numbers(store, next, UINT64_MAX - next, SIZE);
     }
     cr_assert_gt(next - count, count / 4, "%" PRIu64 " of %" PRIu64, next - count, count * 6 / 10);
     cr_assert_null(ms_store_validate(store));
@@ -702,11 +688,9 @@ Test(limit, a_full_store_without_eviction_takes_others_for_what_was_viewed_and_d
 static void exchange_large_ones(const char *limit, size_t size)
 {
     memstore *store = open_without_eviction(limit);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, size);
     unsigned char *value = test_bytes(size, 1);
-    uint64_t count = 0;
 
-    while (memstore_set(store, &count, sizeof count, value, size, 0) == MEMSTORE_OK)
-        count++;
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t old = i * 89 % count, key = count + i;
 
@@ -729,7 +713,7 @@ Test(limit, a_full_store_without_eviction_takes_large_entries_for_many_small_one
 {
     const uint64_t first_large = UINT64_C(1) << 40;
     memstore *store = open_without_eviction("performance.memory_limit=16MiB");
-    const uint64_t count = fill_with_thousands(store);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 1000);
     const size_t size = 40000;
     unsigned char *value = test_bytes(size, 1);
     uint64_t freed = 0, stored = 0;
@@ -749,7 +733,7 @@ Test(limit, a_full_store_without_eviction_takes_large_entries_for_many_small_one
 static void delete_and_add_when_full(const char *limit, uint64_t apart)
 {
     memstore *store = open_without_eviction(limit);
-    const uint64_t count = fill_with_thousands(store);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 1000);
     unsigned char value[1000] = {8};
 
     for (uint64_t i = 0; i < 2 * count && i < 4000; i++) {
@@ -775,7 +759,7 @@ Test(limit, a_full_store_without_eviction_takes_one_for_each_that_is_deleted)
 Test(limit, what_was_deleted_here_and_there_is_room_for_what_is_larger)
 {
     memstore *store = open_without_eviction("performance.memory_limit=1MiB");
-    const uint64_t count = fill_with_thousands(store);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 1000);
     unsigned char value[3000] = {8};
 
     for (uint64_t key = 0; key < count; key += 20)

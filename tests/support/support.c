@@ -46,6 +46,18 @@ unsigned char *test_bytes(size_t size, uint64_t seed)
     return bytes;
 }
 
+uint64_t test_set_numbers(memstore *store, uint64_t first, uint64_t most, size_t size)
+{
+    unsigned char *value = test_bytes(size, 1);
+    uint64_t key = first;
+
+    while (key - first < most &&
+           memstore_set(store, &key, sizeof key, value, size, 0) == MEMSTORE_OK)
+        key++;
+    free(value);
+    return key - first;
+}
+
 /* ---- Stores ---- */
 
 static int apply_setting(memstore_config *config, const char *setting)

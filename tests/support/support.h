@@ -89,6 +89,9 @@ memstore_rates test_rates(memstore *store);
 bool test_size_agrees(memstore *store, uint64_t (*count)(void));
 /* `size` bytes that `seed` determines; for free(). */
 unsigned char *test_bytes(size_t size, uint64_t seed);
+/* Set keys that are the numbers from `first` on, with values of so many bytes, until one is refused or there are
+ * `most`. Returns how many were stored. */
+uint64_t test_set_numbers(memstore *store, uint64_t first, uint64_t most, size_t size);
 
 /* ---- The process ---- */
 

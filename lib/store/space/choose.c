@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/space/choose.h"
 
+#include "store/space/move.h"
 #include "store/store.h"
 
 static void consider_stale(struct ms_segment *segment, void *context)
@@ -49,4 +50,11 @@ struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
         return NULL;
     ms_arena_each(&store->arena, consider, &best);
     return best.dead >= least ? best.segment : NULL;
+}
+
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least)
+{
+    struct ms_segment *const segment = ms_choose_emptiest(store, least);
+
+    return segment != NULL && ms_move_pays(store, segment) ? segment : NULL;
 }

@@ -5,7 +5,6 @@
 #include "store/space/choose.h"
 #include "store/space/freeing.h"
 #include "store/space/harvest.h"
-#include "store/space/move.h"
 #include "store/space/reclaim.h"
 #include "store/store.h"
 #include "store/upkeep.h"
@@ -41,8 +40,8 @@ static int compact_step_locked(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (dead_ratio(store) <= max_dead_ratio)
         return MEMSTORE_OK;
-    struct ms_segment *segment = ms_choose_emptiest(store, 1);
-    if (segment == NULL || !ms_move_pays(store, segment))
+    struct ms_segment *segment = ms_choose_to_compact(store, 1);
+    if (segment == NULL)
         return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
     ms_reclaim_compact_locked(store, segment);
     const bool emptied = ms_segment_is_in_limbo(segment);

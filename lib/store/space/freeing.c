@@ -6,7 +6,6 @@
 #include "store/maintenance.h"
 #include "store/space/choose.h"
 #include "store/space/harvest.h"
-#include "store/space/move.h"
 #include "store/space/reclaim.h"
 #include "store/store.h"
 #include "store/watch/store_log.h"
@@ -73,9 +72,9 @@ enum compaction {
 
 static enum compaction compact_one(memstore *store)
 {
-    struct ms_segment *segment = ms_choose_emptiest(store, store->arena.worn_from);
+    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from);
 
-    if (segment == NULL || !ms_move_pays(store, segment))
+    if (segment == NULL)
         return COMPACTION_NOTHING;
     const bool met_all = ms_reclaim_compact_locked(store, segment);
     if (ms_segment_is_in_limbo(segment)) {

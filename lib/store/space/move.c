@@ -159,9 +159,14 @@ bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_
     return true;
 }
 
+static uint64_t free_segments(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift;
+}
+
 bool ms_move_has_reserve(memstore *store)
 {
-    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+    return free_segments(store) != 0;
 }
 
 /* Bytes that what lives in a segment takes where it goes, at most. */
@@ -186,9 +191,7 @@ static uint64_t bytes_to_move(memstore *store, struct ms_segment *segment)
 
 bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
 {
-    const uint32_t wanted = 1 + (bytes_to_move(store, segment) > segment->capacity);
-
-    return ms_arena_room(&store->arena) >> store->arena.segment_shift >= wanted;
+    return free_segments(store) > (bytes_to_move(store, segment) > segment->capacity);
 }
 
 bool ms_move_pays(memstore *store, struct ms_segment *segment)

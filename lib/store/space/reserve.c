@@ -36,10 +36,12 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
  * to a large one. */
 static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
-    struct ms_segment *segment = ms_choose_emptiest(store, 1);
+    struct ms_segment *segment =
+        large ? ms_choose_to_compact(store, 1) : ms_choose_emptiest(store, 1);
 
-    if (segment == NULL || !ms_move_fits_reserve(store, segment) ||
-        (large && !ms_move_pays(store, segment)))
+    /* What pays fits one segment. */
+    if (segment == NULL ||
+        !(large ? ms_move_has_reserve(store) : ms_move_fits_reserve(store, segment)))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);

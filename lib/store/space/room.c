@@ -210,11 +210,11 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, struc
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
         /* A table that is being replaced counts twice as long as it is. */
-        if (is_beyond_limit(store, wanted, 0) && !ms_wait_is_over(efforts->deadline_us) &&
-            ms_tables_finish_locked(store))
-            continue;
-        if (is_beyond_limit(store, wanted, 0) ||
-            (!step_towards(store, wanted, efforts) && !may_try_again(store, wanted, efforts)))
+        const bool goes_on =
+            is_beyond_limit(store, wanted, 0)
+                ? !ms_wait_is_over(efforts->deadline_us) && ms_tables_finish_locked(store)
+                : step_towards(store, wanted, efforts) || may_try_again(store, wanted, efforts);
+        if (!goes_on)
             status = why_none(store);
     }
     if (efforts->locked)

@@ -25748,6 +25748,23 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 struct ms_segment;
 struct ms_segment *ms_choose_stalest(memstore *store);
 struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least);
+#endif
+#ifndef MS_STORE_SPACE_MOVE_H
+#define MS_STORE_SPACE_MOVE_H
+struct ms_moves {
+    memstore *store;
+    struct ms_segment *from;
+    int64_t now;
+    bool any_class;
+    uint64_t refused_size;
+    uint64_t bytes;
+};
+bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
+                   const struct ms_index_slot *slot, const struct ms_verdict *verdict);
+bool ms_move_has_reserve(memstore *store);
+bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
+bool ms_move_pays(memstore *store, struct ms_segment *segment);
 #endif
 static void consider_stale(struct ms_segment *segment, void *context)
 {
@@ -25787,28 +25804,17 @@ struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
     ms_arena_each(&store->arena, consider, &best);
     return best.dead >= least ? best.segment : NULL;
 }
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least)
+{
+    struct ms_segment *const segment = ms_choose_emptiest(store, least);
+    return segment != NULL && ms_move_pays(store, segment) ? segment : NULL;
+}
 
 /* lib/store/space/compact.c */
 #ifndef MS_STORE_SPACE_COMPACT_H
 #define MS_STORE_SPACE_COMPACT_H
 #include <memstore/memstore.h>
 int ms_store_compact(memstore *store, double max_dead_ratio);
-#endif
-#ifndef MS_STORE_SPACE_MOVE_H
-#define MS_STORE_SPACE_MOVE_H
-struct ms_moves {
-    memstore *store;
-    struct ms_segment *from;
-    int64_t now;
-    bool any_class;
-    uint64_t refused_size;
-    uint64_t bytes;
-};
-bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_t hash,
-                   const struct ms_index_slot *slot, const struct ms_verdict *verdict);
-bool ms_move_has_reserve(memstore *store);
-bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
-bool ms_move_pays(memstore *store, struct ms_segment *segment);
 #endif
 #ifndef MS_STORE_SPACE_RECLAIM_H
 #define MS_STORE_SPACE_RECLAIM_H
@@ -25856,8 +25862,8 @@ static int compact_step_locked(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (dead_ratio(store) <= max_dead_ratio)
         return MEMSTORE_OK;
-    struct ms_segment *segment = ms_choose_emptiest(store, 1);
-    if (segment == NULL || !ms_move_pays(store, segment))
+    struct ms_segment *segment = ms_choose_to_compact(store, 1);
+    if (segment == NULL)
         return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
     ms_reclaim_compact_locked(store, segment);
     const bool emptied = ms_segment_is_in_limbo(segment);
@@ -25927,8 +25933,8 @@ enum compaction {
 };
 static enum compaction store_space_freeing_compact_one(memstore *store)
 {
-    struct ms_segment *segment = ms_choose_emptiest(store, store->arena.worn_from);
-    if (segment == NULL || !ms_move_pays(store, segment))
+    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from);
+    if (segment == NULL)
         return COMPACTION_NOTHING;
     const bool met_all = ms_reclaim_compact_locked(store, segment);
     if (ms_segment_is_in_limbo(segment)) {
@@ -26332,9 +26338,13 @@ bool ms_move_entry(struct ms_moves *moves, const struct ms_found *found, uint64_
     ms_store_entry_died(store, found);
     return true;
 }
+static uint64_t free_segments(memstore *store)
+{
+    return ms_arena_room(&store->arena) >> store->arena.segment_shift;
+}
 bool ms_move_has_reserve(memstore *store)
 {
-    return ms_arena_room(&store->arena) >> store->arena.segment_shift != 0;
+    return free_segments(store) != 0;
 }
 static uint64_t bytes_to_move(memstore *store, struct ms_segment *segment)
 {
@@ -26354,8 +26364,7 @@ static uint64_t bytes_to_move(memstore *store, struct ms_segment *segment)
 }
 bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
 {
-    const uint32_t wanted = 1 + (bytes_to_move(store, segment) > segment->capacity);
-    return ms_arena_room(&store->arena) >> store->arena.segment_shift >= wanted;
+    return free_segments(store) > (bytes_to_move(store, segment) > segment->capacity);
 }
 bool ms_move_pays(memstore *store, struct ms_segment *segment)
 {
@@ -26860,9 +26869,10 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
 }
 static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
-    struct ms_segment *segment = ms_choose_emptiest(store, 1);
-    if (segment == NULL || !ms_move_fits_reserve(store, segment) ||
-        (large && !ms_move_pays(store, segment)))
+    struct ms_segment *segment =
+        large ? ms_choose_to_compact(store, 1) : ms_choose_emptiest(store, 1);
+    if (segment == NULL ||
+        !(large ? ms_move_has_reserve(store) : ms_move_fits_reserve(store, segment)))
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
@@ -27494,11 +27504,11 @@ static int make_room_in_turn(memstore *store, const struct wanted *wanted, struc
     bool insist = wanted->pages && !ms_budget_was_released(&store->arena.budget, since);
     while (status == MEMSTORE_OK && (insist || !is_satisfied(store, wanted))) {
         insist = false;
-        if (is_beyond_limit(store, wanted, 0) && !ms_wait_is_over(efforts->deadline_us) &&
-            ms_tables_finish_locked(store))
-            continue;
-        if (is_beyond_limit(store, wanted, 0) ||
-            (!step_towards(store, wanted, efforts) && !may_try_again(store, wanted, efforts)))
+        const bool goes_on =
+            is_beyond_limit(store, wanted, 0)
+                ? !ms_wait_is_over(efforts->deadline_us) && ms_tables_finish_locked(store)
+                : step_towards(store, wanted, efforts) || may_try_again(store, wanted, efforts);
+        if (!goes_on)
             status = why_none(store);
     }
     if (efforts->locked)
@@ -28881,8 +28891,8 @@ static bool store_upkeep_compact_one(memstore *store)
 {
     if (!is_gc_due(store))
         return false;
-    struct ms_segment *segment = ms_choose_emptiest(store, compacts_from(store));
-    if (segment == NULL || !ms_move_pays(store, segment))
+    struct ms_segment *segment = ms_choose_to_compact(store, compacts_from(store));
+    if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment);
