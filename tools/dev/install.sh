@@ -32,6 +32,12 @@ dev_install() {
     quietly install "${sudo[@]}" env "PATH=$PATH" PYTHONDONTWRITEBYTECODE=1 meson install -C "$BUILD/install" --no-rebuild || status=$?
     [ ${#sudo[@]} -eq 0 ] || sudo chown -R "$(id -u):$(id -g)" "$BUILD/install/meson-logs"
     [ "$status" -eq 0 ] || return "$status"
+    case "$prefix" in
+        # What is in the loader's own folders it finds by a list, and memstore.pc has no path for it.
+        /usr | /usr/local)
+            quietly ldconfig "${sudo[@]}" /sbin/ldconfig || say "install: run /sbin/ldconfig as root before a program that uses it"
+            ;;
+    esac
     say "installed under $prefix"
     say "  C:   cc program.c \$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs memstore)"
     say "  Go:  PKG_CONFIG_PATH=$prefix/lib/pkgconfig go build ./..."
