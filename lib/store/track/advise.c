@@ -244,13 +244,8 @@ static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_p
 
 static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
-    struct ms_hot_key sorted[MS_HOT_KEYS];
-
     out->hot_noted = pattern->hot.noted;
-    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
-    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
-        out->hot_count = MS_FINDINGS_HOT_KEYS;
-    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
+    out->hot_count = ms_hot_sorted(&pattern->hot, out->hot, MS_FINDINGS_HOT_KEYS);
 }
 
 static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
