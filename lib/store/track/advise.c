@@ -51,24 +51,28 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
 
+/* What was counted of all, while others go on counting. */
+static uint64_t part_of(uint64_t part, uint64_t all)
+{
+    return part < all ? part : all;
+}
+
 static void gather_counts(memstore *store, struct ms_findings_counts *out)
 {
-    memstore_stats stats = {0};
     uint64_t sums[MS_COUNTERS];
 
-    ms_store_stats(store, &stats);
+    out->entries = ms_store_size(store);
     ms_counters_sum(&store->counters, sums);
-    out->entries = stats.entries;
-    out->hits = stats.hits;
-    out->misses = stats.misses;
-    out->sets = stats.sets;
-    out->evictions = stats.evictions;
-    out->expirations = stats.expirations;
-    out->rejected_full = stats.rejected_full;
-    out->limit_lowered = stats.limit_lowered;
+    out->misses = sums[MS_COUNT_MISSES];
+    out->hits = sums[MS_COUNT_READS] - part_of(out->misses, sums[MS_COUNT_READS]);
+    out->sets = sums[MS_COUNT_SETS];
+    out->evictions = sums[MS_COUNT_EVICTIONS];
+    out->expirations = sums[MS_COUNT_EXPIRATIONS];
+    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
     out->unread_is_known = store->touch == MS_TOUCH_COUNT;
-    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
-    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
+    out->expired_unread = part_of(sums[MS_COUNT_EXPIRED_UNREAD], out->expirations);
+    out->evicted_unread = part_of(sums[MS_COUNT_EVICTED_UNREAD], out->evictions);
 }
 
 /* ---- Entries ---- */
