@@ -292,6 +292,31 @@ Test(alerts, load_failure_threshold_is_a_share_of_loads)
     memstore_destroy(store);
 }
 
+Test(alerts, of_what_is_rare_as_many_windows_are_judged_as_it_takes)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.load_failure_threshold=0.2",
+                                "monitoring.hit_rate_threshold=0.5", NULL);
+
+    for (int i = 0; i < 4; i++) {
+        load_some(store, 4, true);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_LOAD_FAILURES);
+    for (int i = 0; i < 6; i++) {
+        load_some(store, 4, false);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts & MEMSTORE_ALERT_LOAD_FAILURES, 0);
+    cr_assert_eq(test_rates(store).load_failure_rate, 0, "rates are the last window's");
+    for (int i = 0; i < 4; i++) {
+        load_some(store, 30, false);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE);
+    memstore_destroy(store);
+}
+
 static int load_slowly(const void *key, size_t key_size, memstore_load_value *out, void *context)
 {
     bool fails = false;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Shares of fewer than these say little. */
+/* Shares of fewer than these say little: as many windows are judged together as it takes. */
 #define READS_FOR_AN_ALERT 100
 #define WRITES_FOR_AN_ALERT 100
 #define LOADS_FOR_AN_ALERT 10
@@ -55,12 +55,19 @@ static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums 
     sums->slow = less(sums->slow, before->slow);
 }
 
+static double share_of(uint64_t part, uint64_t all)
+{
+    return part == 0 ? 0 : part < all ? (double)part / (double)all : 1;
+}
+
+static uint64_t hits_of(const struct ms_monitor_sums *sums)
+{
+    return less(sums->counts[MS_COUNT_READS], sums->counts[MS_COUNT_MISSES]);
+}
+
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t reads = sums->counts[MS_COUNT_READS];
-    const uint64_t misses = sums->counts[MS_COUNT_MISSES];
-
-    return reads > misses ? (double)(reads - misses) / (double)reads : 0;
+    return share_of(hits_of(sums), sums->counts[MS_COUNT_READS]);
 }
 
 /* Shares of the limit. */
@@ -88,12 +95,10 @@ static uint64_t writes_of(const struct ms_monitor_sums *sums)
                                                            MS_COUNT_REJECTED_SHARD_OVERFLOW);
 }
 
+/* Of more than all: writes that are not over yet, or that a condition refused, are among the former alone. */
 static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
-
-    /* Writes that are not over yet, or that a condition refused, are among the latter alone. */
-    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+    return share_of(sums->counts[MS_COUNT_ROOM_MADE], writes_of(sums));
 }
 
 static uint64_t loads_of(const struct ms_monitor_sums *sums)
@@ -104,9 +109,7 @@ static uint64_t loads_of(const struct ms_monitor_sums *sums)
 
 static double load_failures_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t loads = loads_of(sums);
-
-    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
+    return share_of(sums->counts[MS_COUNT_LOAD_FAILURES], loads_of(sums));
 }
 
 /* ---- Alerts. The monitor's lock is held ---- */
@@ -166,7 +169,17 @@ static double lesser(double a, double b)
     return a < b ? a : b;
 }
 
-/* Too much of something. `telling`: the window has enough to say anything. */
+/* A window's part of all, with those of the windows before it that were too few to say anything. */
+static struct ms_monitor_part gather(struct ms_monitor_part *few, uint64_t part, uint64_t all,
+                                     uint64_t enough)
+{
+    const struct ms_monitor_part whole = {few->part + part, few->all + all};
+
+    *few = whole.all < enough ? whole : (struct ms_monitor_part){0};
+    return whole;
+}
+
+/* Too much of something. `telling`: there is enough to say anything. */
 static void judge_above(memstore *store, enum memstore_alert alert, double value,
                         uint32_t threshold_millionths, bool telling)
 {
@@ -185,12 +198,14 @@ static void judge_hit_rate(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
     const struct ms_monitor_sums *window = &store->monitor.window;
+    const struct ms_monitor_part hits = gather(&store->monitor.few_hits, hits_of(window),
+                                               window->counts[MS_COUNT_READS], READS_FOR_AN_ALERT);
     const bool tracked = ms_setting_of(settings, track_hit_rate);
     const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
     const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
     const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
-    const double rate = hit_rate_of(window);
-    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const double rate = share_of(hits.part, hits.all);
+    const bool telling = hits.all >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
                                     threshold == 0 || (telling && rate >= back)};
 
@@ -240,8 +255,14 @@ static void judge_breakers(memstore *store)
 static void judge(memstore *store)
 {
     const struct ms_settings *settings = &store->settings;
-    const struct ms_monitor *monitor = &store->monitor;
+    struct ms_monitor *monitor = &store->monitor;
     const struct ms_monitor_sums *window = &monitor->window;
+    const struct ms_monitor_part reclaimed =
+        gather(&monitor->few_reclaimed, window->counts[MS_COUNT_ROOM_MADE], writes_of(window),
+               WRITES_FOR_AN_ALERT);
+    const struct ms_monitor_part failed =
+        gather(&monitor->few_failed, window->counts[MS_COUNT_LOAD_FAILURES], loads_of(window),
+               LOADS_FOR_AN_ALERT);
     const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
 
     judge_hit_rate(store);
@@ -250,12 +271,11 @@ static void judge(memstore *store)
                 tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
     judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
                 tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, share_of(reclaimed.part, reclaimed.all),
                 ms_setting_of(settings, reclaim_pressure_threshold),
-                writes_of(window) >= WRITES_FOR_AN_ALERT);
-    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
-                ms_setting_of(settings, load_failure_threshold),
-                loads_of(window) >= LOADS_FOR_AN_ALERT);
+                reclaimed.all >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, share_of(failed.part, failed.all),
+                ms_setting_of(settings, load_failure_threshold), failed.all >= LOADS_FOR_AN_ALERT);
     judge_breakers(store);
 }
 
@@ -306,6 +326,7 @@ static void begin_windows_locked(memstore *store)
 
     sum_up(store, &monitor->base);
     monitor->has_window = false;
+    monitor->few_hits = monitor->few_reclaimed = monitor->few_failed = (struct ms_monitor_part){0};
     monitor->memory_usage = monitor->pinned = 0;
     ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
 }
