@@ -140,6 +140,38 @@ Test(alerts, come_beside_removals_to_those_who_asked_for_both)
     memstore_destroy(store);
 }
 
+static uint64_t dropped_of(memstore *store)
+{
+    memstore_event_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_event_stats(store, &stats));
+    return stats.dropped;
+}
+
+Test(alerts, are_not_lost_where_others_leave_all_memory_to_removals_that_wait)
+{
+    memstore_subscription *alerts, *removals;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8",
+                                "events.queue_memory=10000", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &removals));
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    while (dropped_of(store) == 0) {
+        assert_ok(test_set(store, "a", "", 0));
+        assert_ok(test_delete(store, "a"));
+    }
+    read_some(store, 0, 200);
+    end_window(store);
+    read_some(store, 200, 0);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0, 0.8);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 1, 0.8);
+    memstore_subscription_close(alerts);
+    memstore_subscription_close(removals);
+    memstore_destroy(store);
+}
+
 Test(alerts, a_mask_with_other_bits_is_refused)
 {
     memstore_subscription *none;
