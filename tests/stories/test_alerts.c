@@ -115,6 +115,28 @@ Test(alerts, are_cleared_when_metrics_are_switched_off)
     memstore_destroy(store);
 }
 
+Test(alerts, are_cleared_when_their_threshold_is_switched_off)
+{
+    memstore_subscription *alerts;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8",
+                                "monitoring.memory_usage_threshold=0.000001", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    read_some(store, 10, 90);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0.1, 0.8);
+    assert_ok(memstore_reconfigure(store, "monitoring.memory_usage_threshold", "0.5"));
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE | MEMSTORE_ALERT_MEMORY_USAGE,
+                 "the next window tells");
+    assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
+    assert_ok(memstore_reconfigure(store, "monitoring.track_memory_usage", "false"));
+    cr_assert_eq(test_rates(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts_raised, 2);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
 Test(alerts, come_beside_removals_to_those_who_asked_for_both)
 {
     memstore_subscription *both, *removals;

@@ -45,8 +45,8 @@ void ms_monitor_fini(struct ms_monitor *monitor);
 
 /* End the window if its time is over. No lock held that is not below the pool's. */
 void ms_monitor_look(memstore *store);
-/* `monitoring.enable_metrics` may have been switched off: what is raised is cleared. Or on: a window
- * begins. In any case what breakers have raised goes by `loader.breaker_failures` as it is now. The same. */
+/* `monitoring.enable_metrics` or a threshold may have been switched off: what is raised for it is cleared. Or on: a
+ * window begins. In any case what breakers have raised goes by `loader.breaker_failures` as it is now. The same. */
 void ms_monitor_reconfigured(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);
