@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advice/hot.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(MS_HOT_KEYS < UINT8_MAX, "a place + 1 is a byte");
@@ -22,7 +22,7 @@ static uint32_t find(struct ms_hot *hot, uint64_t hash)
     return MS_HOT_KEYS;
 }
 
-/* Counts only grow, so that those behind the last that was the least are larger until all are: then there is
+/* Counts only grow until they are halved, so that those behind the last that was the least are larger until all are: then there is
  * another least one. */
 static uint32_t least_counted(struct ms_hot *hot)
 {
@@ -90,22 +90,52 @@ void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_
     hot->counts[at]++;
 }
 
-static int compare(const void *a, const void *b)
+/* Rounded so that what is sure, count - error, stays sure, and count stays the most. */
+static void halve(struct ms_hot *hot)
 {
-    const struct ms_hot_key *x = a, *y = b;
+    hot->noted -= hot->noted / 2;
+    for (uint32_t i = 0; i < hot->used; i++) {
+        const uint64_t sure = (hot->counts[i] - hot->keys[i].error) / 2;
 
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    return (x->hash > y->hash) - (x->hash < y->hash);
+        hot->counts[i] -= hot->counts[i] / 2;
+        hot->keys[i].error = hot->counts[i] - sure;
+    }
+    hot->least_at = MS_HOT_KEYS;
 }
 
-uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
+void ms_hot_age(struct ms_hot *hot, int64_t now_ms)
 {
-    memcpy(out, hot->keys, hot->used * sizeof *out);
-    for (uint32_t i = 0; i < hot->used; i++) {
-        out[i].hash = hot->hashes[i];
-        out[i].count = hot->counts[i];
+    if (hot->noted < MS_HOT_ENOUGH || now_ms - hot->aged_ms < MS_HOT_HALF_LIFE_MS)
+        return;
+    halve(hot);
+    hot->aged_ms = now_ms;
+}
+
+/* Whether the key there comes before another one. */
+static bool comes_before(const struct ms_hot *hot, uint32_t at, uint32_t other)
+{
+    if (hot->counts[at] != hot->counts[other])
+        return hot->counts[at] > hot->counts[other];
+    return hot->hashes[at] < hot->hashes[other];
+}
+
+/* The places are sorted: of the keys there is no other copy than those asked for. */
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out, uint32_t most)
+{
+    uint8_t order[MS_HOT_KEYS];
+    const uint32_t count = hot->used < most ? hot->used : most;
+
+    for (uint32_t at = 0; at < hot->used; at++) {
+        uint32_t to = at;
+
+        for (; to > 0 && comes_before(hot, at, order[to - 1]); to--)
+            order[to] = order[to - 1];
+        order[to] = (uint8_t)at;
     }
-    qsort(out, hot->used, sizeof *out, compare);
-    return hot->used;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = hot->keys[order[i]];
+        out[i].hash = hot->hashes[order[i]];
+        out[i].count = hot->counts[order[i]];
+    }
+    return count;
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys that are used most, by Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation
- * of frequent and top-k elements in data streams", ICDT 2005).
+ * of frequent and top-k elements in data streams", ICDT 2005), whose counts decay (Cormode, Korn,
+ * Tirthapura: "Exponentially decayed aggregates on data streams", ICDE 2008), in steps, as those of TinyLFU
+ * (Einziger, Friedman, Manes, ACM Transactions on Storage 13, 2017) do: what was noted before a halving is
+ * half as often from then on.
  *
- * HO-1  A key that was noted more often than noted / MS_HOT_KEYS times is among the keys.
+ * HO-1  A key that was noted more often than noted / MS_HOT_KEYS + 1 times is among the keys: the 1 is for what
+ *       halving rounds.
  * HO-2  A key's count is at least how often it was noted, and at most `error` more. */
 #ifndef MS_ADVICE_HOT_H
 #define MS_ADVICE_HOT_H
@@ -12,6 +16,9 @@
 
 #define MS_HOT_KEYS 64
 #define MS_HOT_KEY_BYTES 64 /* of a longer key only the beginning is kept */
+/* Counts are halved once in this time at most, and not before so much is noted that half of it tells enough. */
+#define MS_HOT_HALF_LIFE_MS (10 * 60 * 1000)
+#define MS_HOT_ENOUGH 4096
 
 struct ms_hot_key {
     uint64_t hash;
@@ -22,6 +29,7 @@ struct ms_hot_key {
 
 struct ms_hot {
     uint64_t noted;
+    int64_t aged_ms; /* when counts were halved last */
     uint32_t used;
     /* The least count there is, or was; where it was found last: the next key is there, or further on. */
     uint64_t least;
@@ -38,7 +46,9 @@ struct ms_hot {
 /* As at first; nothing of a key is left. */
 void ms_hot_forget(struct ms_hot *hot);
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
-/* The keys, most used first; `out` has room for MS_HOT_KEYS. Returns how many. */
-uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
+/* It is so late now: what was noted long ago counts less. */
+void ms_hot_age(struct ms_hot *hot, int64_t now_ms);
+/* The keys, most used first, for `most` of which `out` has room. Returns how many. */
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out, uint32_t most);
 
 #endif

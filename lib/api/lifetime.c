@@ -25,7 +25,8 @@ int memstore_open(const memstore_config *config, memstore **out)
         ms_config_refuse(config, why, NULL);
     if (status == MEMSTORE_OK) {
         ms_tell_opened(*out);
-        /* The thread may be asleep for as long as the other stores let it. */
+        /* The thread may be asleep for as long as the other stores let it. It is woken now, so that what it has to
+         * say comes after that. */
         ms_maintenance_plan(*out);
     }
     return ms_config_told(config, status);

@@ -46,8 +46,6 @@ void ms_tell_opened(memstore *store)
     struct ms_settings defaults;
     struct ms_log_line line;
 
-    ms_log_set_level(&store->log, ms_setting_of(settings, logger_enabled),
-                     ms_setting_of(settings, verbose));
     if (!ms_log_begin(&store->log, MS_LOG_OPENED, &line))
         return;
     ms_log_text(&line, "version", MEMSTORE_VERSION_STRING);

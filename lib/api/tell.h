@@ -6,7 +6,7 @@
 #include "config/schema.h"
 #include "store/store.h"
 
-/* A store was opened: with what is not as the defaults say. From now on it has a log. */
+/* A store was opened: with what is not as the defaults say. */
 void ms_tell_opened(memstore *store);
 void ms_tell_reconfigured(memstore *store, const struct ms_setting *setting, uint64_t before,
                           uint64_t now);

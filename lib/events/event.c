@@ -8,6 +8,23 @@
 /* What the allocator takes for a block beside it. */
 #define BLOCK_OVERHEAD 16
 
+/* While somebody wants alerts, which are few and small, so much is left to them: that removals wait for others is
+ * no reason to miss one. */
+#define ALERTS_PART 8
+#define ALERTS_MOST 4096
+
+/* Bytes that an event of the kind may take. */
+static uint64_t room_locked(const struct ms_events *events, uint32_t kind)
+{
+    const uint64_t free = events->charged - events->used, part = events->charged / ALERTS_PART;
+    const uint64_t aside = part < ALERTS_MOST ? part : ALERTS_MOST;
+
+    if (kind == MEMSTORE_EVENT_ALERT ||
+        (ms_load_relaxed(events->wanted) & MEMSTORE_EVENT_ALERT) == 0)
+        return free;
+    return free > aside ? free - aside : 0;
+}
+
 struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
                                       unsigned takers)
 {
@@ -16,7 +33,7 @@ struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_
     const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
 
     /* What is pinned counts all the same: it cannot be used for anything else. */
-    if (bytes > events->charged - events->used)
+    if (bytes > room_locked(events, note->kind))
         return NULL;
     struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
     if (event == NULL)

@@ -204,14 +204,13 @@ static bool parse_stalls(const char *text, uint32_t *out)
     return true;
 }
 
-/* The folder of the nearest group with a limit that tells of stalls; 0 = there is none, or *wrong says why
- * that cannot be told. */
+/* The folder of the nearest group with a limit; 0 = there is none, or *wrong says why that cannot be told. */
 static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wrong)
 {
     uint64_t limit;
 
     *wrong = NULL;
-    if (ms_groups_find(&sensor->groups) != 0 || sensor->groups.version != MS_GROUPS_V2)
+    if (ms_groups_find(&sensor->groups) != 0)
         return 0;
     for (size_t folder = sensor->groups.size; folder != 0;
          folder = ms_groups_above(&sensor->groups, folder)) {
@@ -224,25 +223,31 @@ static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wro
     return 0;
 }
 
-static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+/* What the machine's file says; NULL, or for ms_mem_free(). */
+static char *read_machine(struct ms_pressure_sensor *sensor)
 {
     static const char machine[] = "/proc/pressure/memory";
+    struct ms_file_text file;
+
+    note_file(sensor, machine);
+    return ms_file_read_system(machine, FILE_MOST, &file) == 0 ? file.data : NULL;
+}
+
+static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+{
     const char *wrong;
     const size_t folder = stalling_group(sensor, &wrong);
-    struct ms_file_text file;
-    char *text = NULL;
+    char *text;
 
     if (wrong != NULL) {
         fail(reading, wrong);
         return;
     }
+    /* A group with a limit that does not tell is not to shrink for what others have the machine wait for. */
     if (folder != 0)
         read_file(sensor, folder, "memory.pressure", &text);
-    if (text == NULL) {
-        note_file(sensor, machine);
-        if (ms_file_read_system(machine, FILE_MOST, &file) == 0)
-            text = file.data;
-    }
+    else
+        text = read_machine(sensor);
     if (text == NULL)
         fail(reading, absent);
     else if (!parse_stalls(text, &reading->stalled))

@@ -10,7 +10,8 @@
  * is what Kubernetes judges by too.
  *
  * Stalls are those of the nearest group up the hierarchy that has a limit, of the machine where none
- * has: neighbours that are at their own limit stall too, and a cache that shrinks is of no use to them.
+ * has: neighbours that are at their own limit stall too, and a cache that shrinks is of no use to them. Where
+ * that group does not tell, as version 1 does not, nothing is known.
  * The averages are read; no trigger is set, for which the kernel wants privileges. */
 #ifndef MS_PRESSURE_SENSOR_H
 #define MS_PRESSURE_SENSOR_H

@@ -80,6 +80,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
+    ms_log_set_level(&store->log, settings->logger_enabled, settings->verbose);
 }
 
 /* Why the overhead leaves too little of the limit. */

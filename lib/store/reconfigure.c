@@ -214,6 +214,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *changes, size_t count, size_t *refused,
                          char why[static MS_WHY_SIZE])
 {
+    const bool pressure_switched = next->memory_pressure != store->settings.memory_pressure;
+
     if (!knows_ages(store, next, refused, why))
         return MEMSTORE_ERR_UNSUPPORTED;
     const int status = reconfigure_memory(store, next, refused, why);
@@ -223,6 +225,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                     next->limit);
     for (size_t i = 0; i < count; i++)
         ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
+    if (pressure_switched)
+        ms_pressure_limit_switched(store);
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);

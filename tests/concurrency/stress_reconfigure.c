@@ -167,7 +167,7 @@ static void press(unsigned number, void *context)
         const size_t pick = (size_t)test_below(&rng, TEST_COUNT_OF(sources));
 
         test_system_group(is_short ? (1 << 30) - test_below(&rng, 100 << 20) : 1 << 20, 0, 1 << 30);
-        test_system_stalls(is_short ? 20 : 0);
+        test_system_group_stalls(is_short ? 20 : 0);
         const int status = memstore_reconfigure(store, "memory_pressure", sources[pick]);
         CHECK(status == MEMSTORE_OK || status == MEMSTORE_ERR_LOCK_TIMEOUT);
         test_sleep_ms((unsigned)test_below(&rng, 20));

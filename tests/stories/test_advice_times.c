@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Advice on times to live. */
+#include "platform/testing.h"
 #include "stories/advice.h"
 #include "support/clock.h"
 #include "support/criterion.h"
@@ -245,6 +246,20 @@ Test(advice, a_longer_ttl_is_advised_where_keys_are_read_after_they_expired)
     const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
     cr_assert_str_eq(heard.current[i], "10000ms");
     cr_assert_str_eq(heard.suggested[i], "18192ms");
+    memstore_destroy(store);
+}
+
+Test(advice, a_miss_right_after_an_expiry_is_told_from_one_after_an_eviction)
+{
+    memstore *store = open_manual("15s", "1");
+    struct heard heard;
+
+    ms_testing_set_clock_lag(4);
+    read_every_15_seconds(store);
+    cr_assert_eq(test_stats(store).hits, 0);
+    const int i = assert_advised(store, &heard, MEMSTORE_ADVICE_TTL_TOO_SHORT, "ttl.default_ttl");
+    cr_assert_str_eq(heard.current[i], "15000ms");
+    ms_testing_set_clock_lag(0);
     memstore_destroy(store);
 }
 

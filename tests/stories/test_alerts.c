@@ -115,6 +115,28 @@ Test(alerts, are_cleared_when_metrics_are_switched_off)
     memstore_destroy(store);
 }
 
+Test(alerts, are_cleared_when_their_threshold_is_switched_off)
+{
+    memstore_subscription *alerts;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8",
+                                "monitoring.memory_usage_threshold=0.000001", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    read_some(store, 10, 90);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0.1, 0.8);
+    assert_ok(memstore_reconfigure(store, "monitoring.memory_usage_threshold", "0.5"));
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE | MEMSTORE_ALERT_MEMORY_USAGE,
+                 "the next window tells");
+    assert_ok(memstore_reconfigure(store, "monitoring.hit_rate_threshold", "0"));
+    assert_ok(memstore_reconfigure(store, "monitoring.track_memory_usage", "false"));
+    cr_assert_eq(test_rates(store).alerts, 0);
+    cr_assert_eq(test_rates(store).alerts_raised, 2);
+    memstore_subscription_close(alerts);
+    memstore_destroy(store);
+}
+
 Test(alerts, come_beside_removals_to_those_who_asked_for_both)
 {
     memstore_subscription *both, *removals;
@@ -136,6 +158,38 @@ Test(alerts, come_beside_removals_to_those_who_asked_for_both)
     cr_assert(event.kind == MEMSTORE_EVENT_DELETED && event.alert == 0);
     memstore_view_release(&event.value);
     expect_none(removals);
+    memstore_subscription_close(removals);
+    memstore_destroy(store);
+}
+
+static uint64_t dropped_of(memstore *store)
+{
+    memstore_event_stats stats = {.struct_size = sizeof stats};
+
+    assert_ok(memstore_get_event_stats(store, &stats));
+    return stats.dropped;
+}
+
+Test(alerts, are_not_lost_where_others_leave_all_memory_to_removals_that_wait)
+{
+    memstore_subscription *alerts, *removals;
+
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.hit_rate_threshold=0.8",
+                                "events.queue_memory=10000", NULL);
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_REMOVALS, 0, &removals));
+    assert_ok(memstore_subscribe(store, MEMSTORE_EVENT_ALERT, 0, &alerts));
+    while (dropped_of(store) == 0) {
+        assert_ok(test_set(store, "a", "", 0));
+        assert_ok(test_delete(store, "a"));
+    }
+    read_some(store, 0, 200);
+    end_window(store);
+    read_some(store, 200, 0);
+    end_window(store);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, true, 0, 0.8);
+    expect_alert(alerts, MEMSTORE_ALERT_HIT_RATE, false, 1, 0.8);
+    memstore_subscription_close(alerts);
     memstore_subscription_close(removals);
     memstore_destroy(store);
 }
@@ -289,6 +343,31 @@ Test(alerts, load_failure_threshold_is_a_share_of_loads)
     load_some(store, 20, false);
     end_window(store);
     cr_assert_eq(test_rates(store).alerts, 0);
+    memstore_destroy(store);
+}
+
+Test(alerts, of_what_is_rare_as_many_windows_are_judged_as_it_takes)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "monitoring.load_failure_threshold=0.2",
+                                "monitoring.hit_rate_threshold=0.5", NULL);
+
+    for (int i = 0; i < 4; i++) {
+        load_some(store, 4, true);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_LOAD_FAILURES);
+    for (int i = 0; i < 6; i++) {
+        load_some(store, 4, false);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts & MEMSTORE_ALERT_LOAD_FAILURES, 0);
+    cr_assert_eq(test_rates(store).load_failure_rate, 0, "rates are the last window's");
+    for (int i = 0; i < 4; i++) {
+        load_some(store, 30, false);
+        end_window(store);
+    }
+    cr_assert_eq(test_rates(store).alerts, MEMSTORE_ALERT_HIT_RATE);
     memstore_destroy(store);
 }
 

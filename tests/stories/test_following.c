@@ -190,6 +190,22 @@ Test(advice, views_are_followed_whatever_they_find)
     memstore_destroy(store);
 }
 
+Test(advice, misses_are_followed_while_all_places_of_views_are_taken)
+{
+    memstore *store = test_open(FOLLOWED, "performance.max_concurrent_readers=1", NULL);
+    enum { READS = 3000 };
+    memstore_view held;
+
+    assert_ok(test_set(store, "key", "value", 0));
+    assert_ok(memstore_get_view(store, "key", 3, &held));
+    for (int i = 0; i < READS; i++)
+        assert_status(view_of(store, "absent"), MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(test_stats(store).misses, READS);
+    cr_assert_eq(sampled_of(store), READS + 2);
+    memstore_view_release(&held);
+    memstore_destroy(store);
+}
+
 static int get_of(memstore *store, const char *key, size_t cap)
 {
     char value[8];

@@ -319,6 +319,22 @@ Test(monitoring, hot_keys_are_the_ten_hottest_and_none_where_all_are_alike)
     memstore_destroy(store);
 }
 
+Test(monitoring, a_key_that_was_hot_once_is_not_told_for_ever)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "monitoring.access_sample_ratio=1", "shards=16", NULL);
+
+    read_key(store, "yesterday", 9, 400000);
+    for (unsigned i = 0; i < 12; i++) {
+        test_clock_advance(10 * 60 * 1000);
+        read_key(store, "today", 5, 32768);
+    }
+    cr_assert_gt(share_of(store, "today"), 0.95, "%s", metrics);
+    cr_assert_lt(share_of(store, "yesterday"), 0.05);
+    memstore_destroy(store);
+}
+
 Test(monitoring, any_bytes_of_a_hot_key_are_shown_in_a_label)
 {
     static const struct {

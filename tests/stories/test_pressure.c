@@ -26,6 +26,7 @@ static void begin(void)
     test_system_start();
     test_system_group(200 * MIB, 0, GIB);
     test_system_stalls(0);
+    test_system_group_stalls(0);
 }
 
 TestSuite(pressure, .init = begin, .fini = test_system_end);
@@ -164,12 +165,14 @@ Test(pressure, psi_acts_on_waits_for_memory)
 
     fill(store, 2 * LIMIT);
     cr_assert_eq(look(store, 0), LIMIT);
-    test_system_stalls(25);
+    test_system_stalls(100);
+    cr_assert_eq(look(store, 1000), LIMIT, "those of others");
+    test_system_group_stalls(25);
     const uint64_t first = look(store, 500);
     cr_expect(first <= LIMIT - STEP && first > LIMIT - 2 * STEP);
     cr_expect_eq(look(store, 1000), first);
     cr_expect_lt(look(store, 1000), first);
-    test_system_stalls(0.5);
+    test_system_group_stalls(0.5);
     look(store, 9999);
     look(store, 2000);
     cr_expect_eq(test_stats(store).limit_raised, 1);
@@ -406,8 +409,11 @@ Test(pressure, what_is_switched_on_again_says_what_it_watches)
     look(store, 0);
     assert_ok(memstore_reconfigure(store, "memory_pressure", "cgroup"));
     look(store, 0);
+    assert_ok(memstore_reconfigure(store, "memory_pressure", "off"));
+    assert_ok(memstore_reconfigure(store, "memory_pressure", "cgroup"));
+    look(store, 0);
     memstore_close(store);
-    cr_expect_eq(count_said("memory_pressure path=" TEST_SYSTEM_GROUP "/memory.current"), 2);
+    cr_expect_eq(count_said("memory_pressure path=" TEST_SYSTEM_GROUP "/memory.current"), 3);
     memstore_destroy(store);
 }
 

@@ -3,6 +3,7 @@
 #include "support/criterion.h"
 #include "support/folder.h"
 
+#include <memstore/advice.h>
 #include <memstore/events.h>
 #include <memstore/loader.h>
 #include <stdlib.h>
@@ -290,6 +291,35 @@ Test(secure_wipe, nothing_of_keys_that_were_followed_is_left_in_memory)
     cr_assert_gt(left_after_following("secure_wipe=false", true), FEW);
     cr_assert_leq(left_after_following("secure_wipe=true", true), FEW);
     cr_assert_leq(left_after_following("secure_wipe=true", false), FEW);
+}
+
+static int take_nothing(const char *data, size_t size, void *context)
+{
+    (void)data;
+    (void)size;
+    (void)context;
+    return 0;
+}
+
+/* How many more copies of keys there are when somebody has asked in a way that tells them. */
+static int left_by(memstore *store, int (*ask)(memstore *, memstore_write_fn, void *))
+{
+    const unsigned before = count_beginnings(FOLLOWED_SIZE);
+
+    assert_ok(ask(store, take_nothing, NULL));
+    return (int)count_beginnings(FOLLOWED_SIZE) - (int)before;
+}
+
+Test(secure_wipe, nothing_of_keys_that_were_told_is_left_in_memory)
+{
+    memstore *store = test_open("secure_wipe=true", "performance.memory_limit=4MiB",
+                                "maintenance=manual", "monitoring.access_sample_ratio=1", NULL);
+
+    use_followed_keys(store);
+    cr_expect_leq(left_by(store, memstore_advise_json), FEW);
+    cr_expect_leq(left_by(store, memstore_advise_text), FEW);
+    cr_expect_leq(left_by(store, memstore_metrics_text), FEW);
+    memstore_destroy(store);
 }
 
 #endif

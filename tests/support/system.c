@@ -94,10 +94,20 @@ void test_system_group(uint64_t used, uint64_t reclaimable, uint64_t limit)
                       reclaimable);
 }
 
-void test_system_stalls(double percent)
+static void write_stalls(const char *path, double percent)
 {
-    test_system_write("/proc/pressure/memory",
+    test_system_write(path,
                       "some avg10=%.2f avg60=0.00 avg300=0.00 total=1\n"
                       "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
                       percent);
+}
+
+void test_system_stalls(double percent)
+{
+    write_stalls("/proc/pressure/memory", percent);
+}
+
+void test_system_group_stalls(double percent)
+{
+    write_stalls(TEST_SYSTEM_GROUP "/memory.pressure", percent);
 }

@@ -20,5 +20,7 @@ void test_system_remove(const char *path);
 void test_system_group(uint64_t used, uint64_t reclaimable, uint64_t limit);
 /* What the machine's /proc/pressure/memory says: percent. */
 void test_system_stalls(double percent);
+/* The same of the group. */
+void test_system_group_stalls(double percent);
 
 #endif

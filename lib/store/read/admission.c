@@ -91,6 +91,15 @@ static int wait_for_places(memstore *store, uint64_t n, int64_t deadline_us)
     return status;
 }
 
+/* A view was asked for, and there is no such key. */
+static void note_miss(memstore *store, const void *key, size_t key_size)
+{
+    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
+    ms_count(&store->counters, MS_COUNT_MISSES, 1);
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_ERR_KEY_NOT_FOUND, 0);
+}
+
 /* Take a place for a view of the key: OK; or KEY_NOT_FOUND, counted as a miss, when there is
  * nothing to be waited for. */
 static int enter_for_key(memstore *store, const void *key, size_t key_size)
@@ -101,10 +110,8 @@ static int enter_for_key(memstore *store, const void *key, size_t key_size)
     const int status = ms_store_has(store, key, key_size);
     if (status == MEMSTORE_OK)
         return wait_for_places(store, 1, ms_store_deadline(store));
-    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
-        ms_count(&store->counters, MS_COUNT_MISSES, 1);
-    }
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+        note_miss(store, key, key_size);
     return status;
 }
 

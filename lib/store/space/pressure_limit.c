@@ -64,6 +64,11 @@ void ms_pressure_limit_give_up(memstore *store)
     ms_store_relaxed(&store->pressure_limit.moving, false);
 }
 
+void ms_pressure_limit_switched(memstore *store)
+{
+    ms_store_relaxed(&store->pressure_limit.watched, MS_MEMORY_PRESSURE_OFF);
+}
+
 /* ---- Changes. The settings lock is held ---- */
 
 static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
@@ -176,12 +181,8 @@ bool ms_pressure_limit_run(memstore *store, int64_t until_us)
     const int source = (int)ms_setting_of(&store->settings, memory_pressure);
     bool idle = false;
 
-    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF)) {
-        /* Switched on again it begins anew, and says what it reads. */
-        ms_store_relaxed(&store->pressure_limit.watched, MS_MEMORY_PRESSURE_OFF);
-        return true;
-    }
-    if (!ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
+    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
+        !ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
         return true;
     const bool done = run(store, source, until_us);
     ms_store_release(&store->pressure_limit.busy, false);

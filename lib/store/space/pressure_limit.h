@@ -44,6 +44,8 @@ int64_t ms_pressure_limit_when(memstore *store, int64_t now_us);
 uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next);
 /* It was brought about, and what was on its way is not to be any more. The settings lock is held. */
 void ms_pressure_limit_give_up(memstore *store);
+/* The setting is another: the next look begins anew, and says what it reads. The settings lock is held. */
+void ms_pressure_limit_switched(memstore *store);
 /* The store is closed and nobody is in it. */
 void ms_pressure_limit_close(memstore *store);
 /* In the child of a fork(), while it has one thread. */

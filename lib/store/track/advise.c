@@ -51,24 +51,28 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
 
+/* What was counted of all, while others go on counting. */
+static uint64_t part_of(uint64_t part, uint64_t all)
+{
+    return part < all ? part : all;
+}
+
 static void gather_counts(memstore *store, struct ms_findings_counts *out)
 {
-    memstore_stats stats = {0};
     uint64_t sums[MS_COUNTERS];
 
-    ms_store_stats(store, &stats);
+    out->entries = ms_store_size(store);
     ms_counters_sum(&store->counters, sums);
-    out->entries = stats.entries;
-    out->hits = stats.hits;
-    out->misses = stats.misses;
-    out->sets = stats.sets;
-    out->evictions = stats.evictions;
-    out->expirations = stats.expirations;
-    out->rejected_full = stats.rejected_full;
-    out->limit_lowered = stats.limit_lowered;
+    out->misses = sums[MS_COUNT_MISSES];
+    out->hits = sums[MS_COUNT_READS] - part_of(out->misses, sums[MS_COUNT_READS]);
+    out->sets = sums[MS_COUNT_SETS];
+    out->evictions = sums[MS_COUNT_EVICTIONS];
+    out->expirations = sums[MS_COUNT_EXPIRATIONS];
+    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
     out->unread_is_known = store->touch == MS_TOUCH_COUNT;
-    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
-    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
+    out->expired_unread = part_of(sums[MS_COUNT_EXPIRED_UNREAD], out->expirations);
+    out->evicted_unread = part_of(sums[MS_COUNT_EVICTED_UNREAD], out->evictions);
 }
 
 /* ---- Entries ---- */
@@ -244,13 +248,8 @@ static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_p
 
 static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
-    struct ms_hot_key sorted[MS_HOT_KEYS];
-
     out->hot_noted = pattern->hot.noted;
-    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
-    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
-        out->hot_count = MS_FINDINGS_HOT_KEYS;
-    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
+    out->hot_count = ms_hot_sorted(&pattern->hot, out->hot, MS_FINDINGS_HOT_KEYS);
 }
 
 static void fill_pattern(memstore *store, const struct ms_sampler *sampler,

@@ -92,6 +92,7 @@ static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32
 
 static void digest_keys(struct ms_sampler *sampler, bool wipes)
 {
+    ms_hot_age(&sampler->pattern.hot, ms_clock_coarse_ms());
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
         struct ms_track_noted *noted;

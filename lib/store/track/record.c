@@ -151,14 +151,15 @@ static uint32_t entry_bytes(const memstore *store, size_t key_size, size_t value
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-/* A read, now, of what is this large; 0 = it found nothing. */
+/* A read, now, of what is this large; 0 = it found nothing. By the exact clock then, as an expiry is: a miss
+ * right after one would be taken for one after an eviction. */
 static struct ms_reference read_of(uint64_t hash, uint32_t size)
 {
     return (struct ms_reference){
         .kind = MS_REFERENCE_READ,
         .hash = hash,
         .size = size,
-        .now_ms = ms_clock_coarse_ms(),
+        .now_ms = size != 0 ? ms_clock_coarse_ms() : ms_clock_exact_ms(),
     };
 }
 

@@ -210,7 +210,7 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
     if (ms_track_sampler_locked(store) != NULL) {
         ms_track_settle_locked(store);
         *noted = ms_track_sampler_locked(store)->pattern.hot.noted;
-        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out);
+        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out, MS_HOT_KEYS);
     }
     ms_mutex_unlock(&store->track.lock);
     return count;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Shares of fewer than these say little. */
+/* Shares of fewer than these say little: as many windows are judged together as it takes. */
 #define READS_FOR_AN_ALERT 100
 #define WRITES_FOR_AN_ALERT 100
 #define LOADS_FOR_AN_ALERT 10
@@ -55,12 +55,19 @@ static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums 
     sums->slow = less(sums->slow, before->slow);
 }
 
+static double share_of(uint64_t part, uint64_t all)
+{
+    return part == 0 ? 0 : part < all ? (double)part / (double)all : 1;
+}
+
+static uint64_t hits_of(const struct ms_monitor_sums *sums)
+{
+    return less(sums->counts[MS_COUNT_READS], sums->counts[MS_COUNT_MISSES]);
+}
+
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t reads = sums->counts[MS_COUNT_READS];
-    const uint64_t misses = sums->counts[MS_COUNT_MISSES];
-
-    return reads > misses ? (double)(reads - misses) / (double)reads : 0;
+    return share_of(hits_of(sums), sums->counts[MS_COUNT_READS]);
 }
 
 /* Shares of the limit. */
@@ -88,12 +95,10 @@ static uint64_t writes_of(const struct ms_monitor_sums *sums)
                                                            MS_COUNT_REJECTED_SHARD_OVERFLOW);
 }
 
+/* Of more than all: writes that are not over yet, or that a condition refused, are among the former alone. */
 static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
-
-    /* Writes that are not over yet, or that a condition refused, are among the latter alone. */
-    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+    return share_of(sums->counts[MS_COUNT_ROOM_MADE], writes_of(sums));
 }
 
 static uint64_t loads_of(const struct ms_monitor_sums *sums)
@@ -104,9 +109,7 @@ static uint64_t loads_of(const struct ms_monitor_sums *sums)
 
 static double load_failures_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t loads = loads_of(sums);
-
-    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
+    return share_of(sums->counts[MS_COUNT_LOAD_FAILURES], loads_of(sums));
 }
 
 /* ---- Alerts. The monitor's lock is held ---- */
@@ -139,6 +142,32 @@ const char *ms_monitor_alert_name(uint64_t alert)
     }
 }
 
+/* The share from which on it is raised; 0 = it is off. Of slow calls the setting is a time. */
+static double threshold_of(const memstore *store, uint64_t alert)
+{
+    const struct ms_settings *settings = &store->settings;
+    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+
+    switch (alert) {
+    case MEMSTORE_ALERT_HIT_RATE:
+        return ms_setting_of(settings, track_hit_rate)
+                   ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS
+                   : 0;
+    case MEMSTORE_ALERT_MEMORY_USAGE:
+        return tracks_memory ? ms_setting_of(settings, memory_usage_threshold) / MILLIONTHS : 0;
+    case MEMSTORE_ALERT_LATENCY:
+        return ms_setting_of(settings, latency_threshold) != 0 ? SLOW_SHARE : 0;
+    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
+        return ms_setting_of(settings, reclaim_pressure_threshold) / MILLIONTHS;
+    case MEMSTORE_ALERT_LOAD_FAILURES:
+        return ms_setting_of(settings, load_failure_threshold) / MILLIONTHS;
+    case MEMSTORE_ALERT_PINNED:
+        return tracks_memory ? ms_setting_of(settings, pinned_threshold) / MILLIONTHS : 0;
+    default:
+        return 0;
+    }
+}
+
 /* Told under the lock, so that raising and clearing come in order: what that takes are the events' lock
  * and the log's, which nobody holds for long. */
 
@@ -166,16 +195,24 @@ static double lesser(double a, double b)
     return a < b ? a : b;
 }
 
-/* Too much of something. `telling`: the window has enough to say anything. */
-static void judge_above(memstore *store, enum memstore_alert alert, double value,
-                        uint32_t threshold_millionths, bool telling)
+/* A window's part of all, with those of the windows before it that were too few to say anything. */
+static struct ms_monitor_part gather(struct ms_monitor_part *few, uint64_t part, uint64_t all,
+                                     uint64_t enough)
 {
-    const double threshold = threshold_millionths / MILLIONTHS;
+    const struct ms_monitor_part whole = {few->part + part, few->all + all};
+
+    *few = whole.all < enough ? whole : (struct ms_monitor_part){0};
+    return whole;
+}
+
+/* Too much of something. `telling`: there is enough to say anything. */
+static void judge_above(memstore *store, enum memstore_alert alert, double value, bool telling)
+{
+    const double threshold = threshold_of(store, alert);
     const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
     const double back = threshold - lesser(hysteresis, threshold / 2);
-    const struct verdict verdict = {value, threshold,
-                                    threshold != 0 && telling && value > threshold,
-                                    threshold == 0 || (telling && value <= back)};
+    const struct verdict verdict = {
+        value, threshold, threshold != 0 && telling && value > threshold, telling && value <= back};
 
     set_alert(store, alert, &verdict);
 }
@@ -183,16 +220,16 @@ static void judge_above(memstore *store, enum memstore_alert alert, double value
 /* Too few hits. Of what is missing to a perfect rate no more than half is asked for, either. */
 static void judge_hit_rate(memstore *store)
 {
-    const struct ms_settings *settings = &store->settings;
     const struct ms_monitor_sums *window = &store->monitor.window;
-    const bool tracked = ms_setting_of(settings, track_hit_rate);
-    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
-    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
+    const struct ms_monitor_part hits = gather(&store->monitor.few_hits, hits_of(window),
+                                               window->counts[MS_COUNT_READS], READS_FOR_AN_ALERT);
+    const double threshold = threshold_of(store, MEMSTORE_ALERT_HIT_RATE);
+    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
     const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
-    const double rate = hit_rate_of(window);
-    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const double rate = share_of(hits.part, hits.all);
+    const bool telling = hits.all >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
-                                    threshold == 0 || (telling && rate >= back)};
+                                    telling && rate >= back};
 
     set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
 }
@@ -201,21 +238,21 @@ static void judge_hit_rate(memstore *store)
 static void judge_latency(memstore *store)
 {
     const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
-    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
-    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
-                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
-                                    off || (measured != 0 && slow * 200 <= measured)};
+    const double threshold = threshold_of(store, MEMSTORE_ALERT_LATENCY);
+    const struct verdict verdict = {share_of(slow, measured), threshold,
+                                    threshold != 0 && slow * 100 > measured,
+                                    measured != 0 && slow * 200 <= measured};
 
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
 
-/* Nothing is judged any more: what a window has raised is over. */
-static void clear_alerts(memstore *store)
+/* What is not judged any more is over, and nothing is if no windows are kept. */
+static void clear_alerts(memstore *store, bool all)
 {
     static const struct verdict off = {.clear = true};
 
     for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
-        if (alert != MEMSTORE_ALERT_BREAKER)
+        if (alert != MEMSTORE_ALERT_BREAKER && (all || threshold_of(store, alert) == 0))
             set_alert(store, (enum memstore_alert)alert, &off);
     }
 }
@@ -239,23 +276,23 @@ static void judge_breakers(memstore *store)
 
 static void judge(memstore *store)
 {
-    const struct ms_settings *settings = &store->settings;
-    const struct ms_monitor *monitor = &store->monitor;
+    struct ms_monitor *monitor = &store->monitor;
     const struct ms_monitor_sums *window = &monitor->window;
-    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+    const struct ms_monitor_part reclaimed =
+        gather(&monitor->few_reclaimed, window->counts[MS_COUNT_ROOM_MADE], writes_of(window),
+               WRITES_FOR_AN_ALERT);
+    const struct ms_monitor_part failed =
+        gather(&monitor->few_failed, window->counts[MS_COUNT_LOAD_FAILURES], loads_of(window),
+               LOADS_FOR_AN_ALERT);
 
     judge_hit_rate(store);
     judge_latency(store);
-    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
-                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
-                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
-                ms_setting_of(settings, reclaim_pressure_threshold),
-                writes_of(window) >= WRITES_FOR_AN_ALERT);
-    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
-                ms_setting_of(settings, load_failure_threshold),
-                loads_of(window) >= LOADS_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage, true);
+    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned, true);
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, share_of(reclaimed.part, reclaimed.all),
+                reclaimed.all >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, share_of(failed.part, failed.all),
+                failed.all >= LOADS_FOR_AN_ALERT);
     judge_breakers(store);
 }
 
@@ -306,6 +343,7 @@ static void begin_windows_locked(memstore *store)
 
     sum_up(store, &monitor->base);
     monitor->has_window = false;
+    monitor->few_hits = monitor->few_reclaimed = monitor->few_failed = (struct ms_monitor_part){0};
     monitor->memory_usage = monitor->pinned = 0;
     ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
 }
@@ -346,9 +384,8 @@ void ms_monitor_reconfigured(memstore *store)
     const bool is_on = ms_setting_of(&store->settings, enable_metrics);
 
     ms_mutex_lock(&monitor->lock);
-    if (!is_on)
-        clear_alerts(store);
-    else if (!monitor->is_on)
+    clear_alerts(store, !is_on);
+    if (is_on && !monitor->is_on)
         begin_windows_locked(store);
     monitor->is_on = is_on;
     judge_breakers(store);

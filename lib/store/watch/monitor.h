@@ -4,8 +4,8 @@
  *
  * A window ends when somebody looks and its time is over: the maintenance thread, which plans for
  * it, memstore_maintain(), or who asks for the rates. An alert is raised by a whole window over a
- * threshold, and cleared by one that is clearly back; a window that shows nothing, because there
- * were no reads or nothing was measured, leaves it as it is. */
+ * threshold, and cleared by one that is clearly back. Windows with few reads, writes or loads are judged
+ * together, once these are enough to tell a share by. */
 #ifndef MS_STORE_WATCH_MONITOR_H
 #define MS_STORE_WATCH_MONITOR_H
 
@@ -21,6 +21,10 @@ struct ms_monitor_sums {
     uint64_t measured, slow;
 };
 
+struct ms_monitor_part {
+    uint64_t part, all;
+};
+
 struct ms_monitor {
     ms_mutex lock;
     atomic_int_least64_t began_ms; /* the window that is open; written under the lock */
@@ -30,6 +34,8 @@ struct ms_monitor {
     int64_t length_ms;
     struct ms_monitor_sums window; /* what was counted in it */
     double memory_usage, pinned;   /* at its end */
+    /* Since the window that was judged by last: hits of reads, writes that reclaimed, loads that failed. */
+    struct ms_monitor_part few_hits, few_reclaimed, few_failed;
     uint64_t alerts, alerts_raised;
 };
 
@@ -39,8 +45,8 @@ void ms_monitor_fini(struct ms_monitor *monitor);
 
 /* End the window if its time is over. No lock held that is not below the pool's. */
 void ms_monitor_look(memstore *store);
-/* `monitoring.enable_metrics` may have been switched off: what is raised is cleared. Or on: a window
- * begins. In any case what breakers have raised goes by `loader.breaker_failures` as it is now. The same. */
+/* `monitoring.enable_metrics` or a threshold may have been switched off: what is raised for it is cleared. Or on: a
+ * window begins. In any case what breakers have raised goes by `loader.breaker_failures` as it is now. The same. */
 void ms_monitor_reconfigured(memstore *store);
 /* When the window ends, in ms_clock_real_us(); INT64_MAX when none is kept. */
 int64_t ms_monitor_when(memstore *store, int64_t now_us);

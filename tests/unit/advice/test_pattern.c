@@ -237,7 +237,7 @@ Test(hot, keys_are_counted_within_their_bounds)
         counts[stream[i]]++;
         ms_hot_note(&hot, stream[i], &stream[i], sizeof stream[i]);
     }
-    cr_assert_eq(ms_hot_sorted(&hot, sorted), MS_HOT_KEYS);
+    cr_assert_eq(ms_hot_sorted(&hot, sorted, MS_HOT_KEYS), MS_HOT_KEYS);
     for (uint32_t i = 0; i < MS_HOT_KEYS; i++) {
         uint64_t name;
 
@@ -265,6 +265,73 @@ Test(hot, places_go_round_while_all_keys_are_new)
         cr_assert_eq(hot.counts[i], 100);
         cr_assert_eq(hot.keys[i].error, 99);
     }
+}
+
+static void note_often(struct ms_hot *hot, uint64_t name, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        ms_hot_note(hot, name, &name, sizeof name);
+}
+
+Test(hot, a_key_that_is_not_read_any_more_gives_way_to_those_that_are)
+{
+    struct ms_hot hot = {0};
+    struct ms_hot_key sorted[MS_HOT_KEYS];
+    int64_t now = 1000;
+
+    note_often(&hot, 1, 10000000);
+    for (int i = 0; i < 20; i++) {
+        ms_hot_age(&hot, now += MS_HOT_HALF_LIFE_MS);
+        note_often(&hot, 2, MS_HOT_ENOUGH);
+    }
+    cr_assert_eq(ms_hot_sorted(&hot, sorted, MS_HOT_KEYS), 2);
+    cr_assert_eq(sorted[0].hash, 2);
+    cr_assert_lt((double)sorted[1].count / (double)hot.noted, 0.01);
+}
+
+Test(hot, counts_are_halved_once_in_a_while_and_while_they_are_enough)
+{
+    struct ms_hot hot = {0};
+
+    note_often(&hot, 1, MS_HOT_ENOUGH - 1);
+    ms_hot_age(&hot, 1000);
+    cr_assert_eq(hot.noted, MS_HOT_ENOUGH - 1, "few tell more than half of them");
+    note_often(&hot, 1, 1);
+    ms_hot_age(&hot, 1000 + MS_HOT_HALF_LIFE_MS);
+    cr_assert_eq(hot.noted, MS_HOT_ENOUGH / 2);
+    note_often(&hot, 1, MS_HOT_ENOUGH);
+    ms_hot_age(&hot, 1000 + 2 * MS_HOT_HALF_LIFE_MS - 1);
+    cr_assert_eq(hot.noted, MS_HOT_ENOUGH * 3 / 2, "a half-life has not passed");
+    ms_hot_age(&hot, 1000 + 2 * MS_HOT_HALF_LIFE_MS);
+    cr_assert_eq(hot.noted, MS_HOT_ENOUGH * 3 / 4);
+    cr_assert_eq(hot.counts[0], hot.noted);
+}
+
+Test(hot, counts_that_were_halved_are_within_their_bounds)
+{
+    uint64_t *stream = test_zipf_stream(100000, 5000, 1, 7);
+    struct ms_hot hot = {0};
+    struct ms_hot_key sorted[MS_HOT_KEYS];
+    static double counts[5000];
+
+    for (int64_t i = 0; i < 100000; i++) {
+        const uint64_t noted = hot.noted;
+
+        ms_hot_age(&hot, 1 + i * (MS_HOT_HALF_LIFE_MS / 3000));
+        for (unsigned name = 0; hot.noted < noted && name < 5000; name++)
+            counts[name] /= 2;
+        counts[stream[i]]++;
+        ms_hot_note(&hot, stream[i], &stream[i], sizeof stream[i]);
+    }
+    cr_assert_lt(hot.noted, 10000);
+    cr_assert_eq(ms_hot_sorted(&hot, sorted, MS_HOT_KEYS), MS_HOT_KEYS);
+    for (uint32_t i = 0; i < MS_HOT_KEYS; i++) {
+        cr_assert_geq((double)sorted[i].count, counts[sorted[i].hash]);
+        cr_assert_leq((double)(sorted[i].count - sorted[i].error), counts[sorted[i].hash]);
+    }
+    for (uint64_t name = 0; counts[name] > (double)hot.noted / MS_HOT_KEYS + 2; name++)
+        cr_assert_eq(sorted[name].hash, name);
+    free(stream);
 }
 
 Test(hot, of_a_long_key_the_beginning_is_kept)

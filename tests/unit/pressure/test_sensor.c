@@ -175,6 +175,21 @@ Test(sensor, a_group_with_a_limit_above_tells_of_the_stalls)
     test_system_write(TEST_SYSTEM_GROUP "/memory.pressure", "some avg10=2.00 avg60=0.00\n");
     expect_stalled(200, TEST_SYSTEM_GROUP "/memory.pressure");
     test_system_remove(TEST_SYSTEM_GROUP "/memory.pressure");
+    expect_unknown(MS_PRESSURE_PSI, TEST_SYSTEM_GROUP "/memory.pressure",
+                   "is not there or cannot be read");
+}
+
+Test(sensor, a_group_with_a_limit_is_not_taken_for_the_machine)
+{
+    test_system_group(1, 0, 100);
+    test_system_stalls(50);
+    expect_unknown(MS_PRESSURE_PSI, TEST_SYSTEM_GROUP "/memory.pressure",
+                   "is not there or cannot be read");
+    test_system_write("/proc/self/cgroup", "4:memory:/app\n0::/\n");
+    test_system_write("/proc/self/mountinfo", "35 31 0:32 / /m rw - cgroup cgroup rw,memory\n");
+    test_system_write("/m/app/memory.limit_in_bytes", "%d\n", 100 << 20);
+    expect_unknown(MS_PRESSURE_PSI, "/m/app/memory.pressure", "is not there or cannot be read");
+    test_system_write("/m/app/memory.limit_in_bytes", "9223372036854771712\n");
     expect_stalled(5000, "/proc/pressure/memory");
 }
 
