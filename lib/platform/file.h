@@ -44,7 +44,7 @@ void ms_file_close(struct ms_file_in *in);
  * What is written goes to `path`.tmp, which takes the place of `path` in one step when it is whole.
  * Until then, whatever happens, `path` is what it was. The other file is locked, so that two who
  * write the same file do not mix; one that was left behind by a process that was killed is used
- * again. In a child of fork() the file is the parent's: what writes or commits gives EWOULDBLOCK there,
+ * again, unless it is another user's, has another name or is open to more people than it should be: then it is removed. In a child of fork() the file is the parent's: what writes or commits gives EWOULDBLOCK there,
  * and the ends free what the child has of it alone. */
 
 struct ms_file_out {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, write,
- * sync and rename. The file is then the old one, whole, or, after the rename, the new one. And saving
+/* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, locking,
+ * write, sync and rename. The file is then the old one, whole, or, after the rename, the new one. And saving
  * beside children, signals and folders that others would stumble over. */
 #include "platform/testing.h"
 #include "support/folder.h"

@@ -11,6 +11,7 @@
 
 #include <memstore/snapshot.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -365,6 +366,50 @@ Test(snapshots, what_lay_there_does_not_open_a_snapshot_to_others)
     cr_assert_eq(stat(test_path("snapshot"), &status), 0);
     cr_assert_eq(status.st_mode & 0777, 0600);
     memstore_destroy(store);
+}
+
+/* Save where something lies at path.tmp, which `open_there` is open on: it has the same bytes afterwards. */
+static void save_over_what_lies_there(int open_there)
+{
+    memstore *store = open_manual();
+    struct stat status;
+    char bytes[16];
+
+    assert_ok(test_set(store, "secret", "value", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(pread(open_there, bytes, sizeof bytes, 0), 5);
+    cr_assert_eq(memcmp(bytes, "other", 5), 0);
+    close(open_there);
+    cr_assert_eq(stat(test_path("snapshot"), &status), 0);
+    cr_assert_eq(status.st_uid, geteuid());
+    cr_assert_eq(status.st_nlink, 1);
+    cr_assert_not(test_file_exists(test_path("snapshot.tmp")));
+    memstore_destroy(store);
+}
+
+Test(snapshots, who_has_what_lay_there_open_does_not_read_the_snapshot)
+{
+    test_file_write(test_path("snapshot.tmp"), "other", 5);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0666), 0);
+    save_over_what_lies_there(open(test_path("snapshot.tmp"), O_RDONLY));
+}
+
+Test(snapshots, what_lay_there_of_another_owner_is_not_written_to)
+{
+    if (geteuid() != 0)
+        cr_skip("only root gives files away");
+    test_file_write(test_path("snapshot.tmp"), "other", 5);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0600), 0);
+    cr_assert_eq(chown(test_path("snapshot.tmp"), 1, 1), 0);
+    save_over_what_lies_there(open(test_path("snapshot.tmp"), O_RDONLY));
+}
+
+Test(snapshots, a_file_that_was_linked_there_keeps_what_it_holds)
+{
+    test_file_write(test_path("other"), "other", 5);
+    cr_assert_eq(chmod(test_path("other"), 0600), 0);
+    cr_assert_eq(link(test_path("other"), test_path("snapshot.tmp")), 0);
+    save_over_what_lies_there(open(test_path("other"), O_RDONLY));
 }
 
 Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
