@@ -21,6 +21,9 @@
 /* No time to live is longer; it keeps sums of times far from overflow. */
 #define LONGEST_MS (INT64_MAX / 4)
 
+/* Bytes of the file that an entry takes at least: small keys without values are packed to 3.5. */
+#define LEAST_PACKED 2
+
 /* What was added. */
 struct added {
     uint64_t hash;
@@ -324,12 +327,21 @@ static int restore(struct restoring *restoring)
     return status;
 }
 
+/* How many entries to be ready for. The header is not verified yet, and of blocks that may be packed it could
+ * promise any number; but keys that differ do not become smaller than this. */
+static uint64_t likely_entries(const struct ms_snapshot_summary *summary)
+{
+    const uint64_t most = summary->file_size / LEAST_PACKED;
+
+    return summary->entries < most ? summary->entries : most;
+}
+
 /* Restore while others use the store. */
 static int restore_beside(struct restoring *restoring)
 {
     memstore *store = restoring->store;
 
-    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    restoring->news = ms_news_begin(store, likely_entries(&restoring->reader.summary));
     if (restoring->news == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     const int status = restore(restoring);
