@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/file.h"
 
+#include "platform/atomic.h"
 #include "platform/mem.h"
 #include "platform/testing.h"
 
@@ -228,10 +229,45 @@ static int lock_file(int descriptor)
     return error;
 }
 
+/* The descriptors that are being written to, and 1 more; 0 = none. What goes beyond so many at once is left to the
+ * children that it is copied to. */
+#define WRITING_MOST 32
+static atomic_int writing[WRITING_MOST];
+
+static void note_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        int none = 0;
+
+        if (ms_cas_relaxed(&writing[i], &none, descriptor + 1))
+            return;
+    }
+}
+
+static void forget_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        if (ms_load_relaxed(&writing[i]) == descriptor + 1)
+            ms_store_relaxed(&writing[i], 0);
+    }
+}
+
+void ms_file_close_parents(void)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        const int noted = ms_load_relaxed(&writing[i]);
+
+        ms_store_relaxed(&writing[i], 0);
+        if (noted != 0)
+            close(noted - 1);
+    }
+}
+
 /* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left to the
  * closing. */
 static void unlock_and_close(int descriptor)
 {
+    forget_writing(descriptor);
     flock(descriptor, LOCK_UN);
     close(descriptor);
 }
@@ -244,6 +280,7 @@ static int try_open_locked(const char *path, unsigned mode, int *descriptor)
 
     if (error != 0)
         return error;
+    note_writing(*descriptor);
     error = lock_file(*descriptor);
     /* Nothing is left behind, but for what somebody else was faster to lock. */
     if (error != 0 && error != EWOULDBLOCK && is_new)
@@ -279,13 +316,11 @@ static bool is_ours(const struct ms_file_out *out)
     return out->owner == getpid();
 }
 
-/* The lock is not for a child to give back. */
+/* In a child the lock is not to be given back, and the descriptor is closed, perhaps another file's by now. */
 static void close_locked(struct ms_file_out *out)
 {
     if (is_ours(out))
         unlock_and_close(out->descriptor);
-    else
-        close(out->descriptor);
     free_names(out);
 }
 
