@@ -500,6 +500,33 @@ Test(snapshots, a_save_that_is_stopped_leaves_the_old_file)
     memstore_destroy(store);
 }
 
+/* Stop in a phase of saving or loading a store of 40 values of 1 MB, when 10 are done; how many were. */
+static uint64_t stop_among_large_values(int phase)
+{
+    memstore *store = test_open("maintenance=manual", "shards=16", NULL);
+    struct watching watching = {.stop_at = 10, .stop_phase = phase};
+    int status;
+
+    cr_assert_eq(test_set_numbers(store, 0, 40, 1000000), 40);
+    if (phase == MEMSTORE_PHASE_SAVING) {
+        status = memstore_save(store, test_path("snapshot"), watch, &watching);
+    } else {
+        assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+        assert_ok(memstore_clear(store));
+        status = memstore_load(store, test_path("snapshot"), watch, &watching);
+    }
+    assert_status(status, MEMSTORE_ERR_CANCELLED);
+    memstore_destroy(store);
+    return watching.last.done;
+}
+
+Test(snapshots, large_values_are_told_of_and_can_be_stopped_among)
+{
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_SAVING), 40);
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_VERIFYING), 40);
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_LOADING), 40);
+}
+
 Test(snapshots, a_load_that_is_stopped_takes_back_what_it_stored)
 {
     static const int phases[] = {MEMSTORE_PHASE_VERIFYING, MEMSTORE_PHASE_LOADING};

@@ -244,13 +244,14 @@ static int restore_block(struct restoring *restoring, uint64_t number)
 {
     struct ahead ahead;
     int status = ms_snapshot_read(&restoring->reader, number);
+    const uint64_t bytes = status == MEMSTORE_OK ? ms_snapshot_left(&restoring->reader) : 0;
     size_t n;
 
     while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
         for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
             status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
     }
-    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
+    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting, bytes) : status;
 }
 
 static int restore_heat(struct restoring *restoring, unsigned heat)
@@ -294,7 +295,8 @@ static bool verified_block(void *context, uint32_t entries)
     struct restoring *restoring = context;
 
     restoring->reporting.progress.done += entries;
-    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
+    return ms_report_some(&restoring->reporting, ms_snapshot_left(&restoring->reader)) ==
+           MEMSTORE_OK;
 }
 
 static int verify(struct restoring *restoring)
