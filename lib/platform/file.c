@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/file.h"
 
+#include "platform/atomic.h"
 #include "platform/mem.h"
 #include "platform/testing.h"
 
@@ -153,17 +154,12 @@ static bool is_still(int descriptor, const char *path)
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
-/* What was left behind or laid there may be open to more people than what is to be written. 0 or an
- * error number. */
-static int restrict_to(int descriptor, unsigned mode)
+/* Whether what was left behind or laid there may be written to: it is nobody else's, has no other name, and is open to
+ * no more people than what is to be written. Who has it open would read that. */
+static bool is_fit(const struct stat *status, unsigned mode)
 {
-    struct stat status;
-
-    if (fstat(descriptor, &status) != 0)
-        return errno;
-    if ((status.st_mode & 0777 & ~mode) == 0)
-        return 0;
-    return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
+    return status->st_uid == geteuid() && status->st_nlink == 1 &&
+           (status->st_mode & 07777 & ~mode) == 0;
 }
 
 /* 0 or an error number. */
@@ -177,47 +173,135 @@ static int empty(int descriptor)
     return error;
 }
 
-/* Lock what was opened, if it is still at `path`, and empty it. 0 or an error number. */
+/* Empty what lay at `path`, and is locked: 0, EAGAIN when it was removed instead, or an error number. */
 static int take_over(int descriptor, const char *path, unsigned mode)
 {
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+    struct stat status;
+
+    if (fstat(descriptor, &status) != 0)
         return errno;
-    if (!is_still(descriptor, path))
-        return EAGAIN;
-    const int error = restrict_to(descriptor, mode);
-    return error == 0 ? empty(descriptor) : error;
+    const int error = check_kind(status.st_mode);
+    if (error != 0)
+        return error;
+    if (is_fit(&status, mode))
+        return empty(descriptor);
+    return unlink(path) == 0 ? EAGAIN : errno;
 }
 
-/* Open a file to be written. 0 or an error number. */
-static int open_to_write(const char *path, unsigned mode, int *descriptor)
+/* Make a file, or open the one that is there: 0, EAGAIN when that is gone again, or an error number. */
+static int make_or_open(const char *path, unsigned mode, int *descriptor, bool *is_new)
+{
+    *descriptor = open_file(path, O_RDWR | O_CREAT | O_EXCL, mode);
+    *is_new = *descriptor >= 0;
+    if (*is_new)
+        return 0;
+    if (errno != EEXIST)
+        return errno;
+    *descriptor = open_file(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (*descriptor >= 0)
+        return 0;
+    return errno == ENOENT ? EAGAIN : errno;
+}
+
+/* The same as a step of writing. */
+static int open_to_write(const char *path, unsigned mode, int *descriptor, bool *is_new)
 {
     int error;
 
     do {
         error = ms_testing_file_step(NULL);
-        if (error == 0) {
-            *descriptor = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
-            error = *descriptor < 0 ? errno : 0;
-        }
+        if (error == 0)
+            error = make_or_open(path, mode, descriptor, is_new);
     } while (error == EINTR);
     return error;
 }
 
-/* Open and lock the file at `path`, empty. */
+/* 0 or an error number. */
+static int lock_file(int descriptor)
+{
+    int error;
+
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0 && flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+            error = errno;
+    } while (error == EINTR);
+    return error;
+}
+
+/* The descriptors that are being written to, and 1 more; 0 = none. What goes beyond so many at once is left to the
+ * children that it is copied to. */
+#define WRITING_MOST 32
+static atomic_int writing[WRITING_MOST];
+
+static void note_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        int none = 0;
+
+        if (ms_cas_relaxed(&writing[i], &none, descriptor + 1))
+            return;
+    }
+}
+
+static void forget_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        if (ms_load_relaxed(&writing[i]) == descriptor + 1)
+            ms_store_relaxed(&writing[i], 0);
+    }
+}
+
+void ms_file_close_parents(void)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        const int noted = ms_load_relaxed(&writing[i]);
+
+        ms_store_relaxed(&writing[i], 0);
+        if (noted != 0)
+            close(noted - 1);
+    }
+}
+
+/* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left to the
+ * closing. */
+static void unlock_and_close(int descriptor)
+{
+    forget_writing(descriptor);
+    flock(descriptor, LOCK_UN);
+    close(descriptor);
+}
+
+/* Open and lock the file at `path`, empty: 0, EAGAIN when it is another one by then, or an error number. */
+static int try_open_locked(const char *path, unsigned mode, int *descriptor)
+{
+    bool is_new = false;
+    int error = open_to_write(path, mode, descriptor, &is_new);
+
+    if (error != 0)
+        return error;
+    note_writing(*descriptor);
+    error = lock_file(*descriptor);
+    /* Nothing is left behind, but for what somebody else was faster to lock. */
+    if (error != 0 && error != EWOULDBLOCK && is_new)
+        unlink(path);
+    if (error == 0 && !is_still(*descriptor, path))
+        error = EAGAIN;
+    if (error == 0 && !is_new)
+        error = take_over(*descriptor, path, mode);
+    if (error != 0)
+        unlock_and_close(*descriptor);
+    return error;
+}
+
+/* The same, however often others come between. */
 static int open_locked(const char *path, unsigned mode, int *descriptor)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        int error = open_to_write(path, mode, descriptor);
-        if (error != 0)
-            return error;
-        error = take_over(*descriptor, path, mode);
-        if (error == 0)
-            return 0;
-        close(*descriptor);
-        if (error != EAGAIN)
-            return error;
-    }
-    return EWOULDBLOCK;
+    int error = EAGAIN;
+
+    for (int i = 0; i < LOCK_TRIES && error == EAGAIN; i++)
+        error = try_open_locked(path, mode, descriptor);
+    return error == EAGAIN ? EWOULDBLOCK : error;
 }
 
 static void free_names(struct ms_file_out *out)
@@ -232,13 +316,11 @@ static bool is_ours(const struct ms_file_out *out)
     return out->owner == getpid();
 }
 
-/* A child of fork() may have the descriptor too, and with it the lock: giving that back is not left
- * to the closing, and not done by the child. */
+/* In a child the lock is not to be given back, and the descriptor is closed, perhaps another file's by now. */
 static void close_locked(struct ms_file_out *out)
 {
     if (is_ours(out))
-        flock(out->descriptor, LOCK_UN);
-    close(out->descriptor);
+        unlock_and_close(out->descriptor);
     free_names(out);
 }
 

@@ -44,14 +44,15 @@ void ms_file_close(struct ms_file_in *in);
  * What is written goes to `path`.tmp, which takes the place of `path` in one step when it is whole.
  * Until then, whatever happens, `path` is what it was. The other file is locked, so that two who
  * write the same file do not mix; one that was left behind by a process that was killed is used
- * again. In a child of fork() the file is the parent's: what writes or commits gives EWOULDBLOCK there,
- * and the ends free what the child has of it alone. */
+ * again, unless it is another user's, has another name or is open to more people than it should be: then
+ * it is removed. In a child of fork() the file is the parent's: what writes or commits gives EWOULDBLOCK
+ * there, and the ends free what the child has of it alone. */
 
 struct ms_file_out {
     char *path;
     char *temporary;
     int descriptor;
-    pid_t owner;    /* a child of fork() has a copy of all this, and of the descriptor */
+    pid_t owner;    /* a child of fork() has a copy of all this, but for the descriptor */
     bool is_placed; /* it has the place of `path` */
 };
 
@@ -68,6 +69,10 @@ int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, 
 int ms_file_commit(struct ms_file_out *out, bool sync);
 /* End the writing and remove what was written. */
 void ms_file_abandon(struct ms_file_out *out);
+
+/* In a child of fork(), right after it: have nothing of the files that the parent is writing, neither their locks, which
+ * would stay when the parent is killed, nor their room on the disk. */
+void ms_file_close_parents(void);
 
 /* All of it for a file that is small, without waiting for the disk. */
 int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size);

@@ -77,7 +77,7 @@ uint64_t ms_testing_memory_requests(void);
 bool ms_testing_refuses_memory(void);
 
 /* What becomes of the `n`-th step of writing files from now on (1 is the next; a step is an opening, a
- * write, a sync or a rename): it fails, after half of what was to be written; or the process is
+ * locking, a write, a sync or a rename): it fails, after half of what was to be written; or the process is
  * killed there, as by kill -9; or a signal interrupts it once, after that half; or it takes until this
  * is called again. 0 stops that. */
 enum ms_testing_file_end {

@@ -55,6 +55,11 @@ int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, v
 int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number);
 /* The next entry of that block, valid until another is read; false at the end. */
 bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry);
+/* Bytes of the entries that it has not given yet; in ms_snapshot_step of all that the block has. */
+static inline size_t ms_snapshot_left(const struct ms_snapshot_reader *reader)
+{
+    return (size_t)(reader->end - reader->at);
+}
 void ms_snapshot_close(struct ms_snapshot_reader *reader);
 
 #endif

@@ -9,6 +9,7 @@
 #include "store/maintenance.h"
 
 #include "loader/leading.h"
+#include "platform/file.h"
 #include "platform/fork.h"
 #include "platform/lanes.h"
 #include "platform/reader.h"
@@ -291,6 +292,7 @@ static void unlock(bool in_child)
     if (in_child) {
         ms_lanes_forget_readers();
         ms_reader_forget_others();
+        ms_file_close_parents();
         thread_runs = false;
         thread_is_away = false;
         grace_done = grace_wanted;

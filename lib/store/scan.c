@@ -50,12 +50,14 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
 
 /* ---- Intervals ---- */
 
-/* Whether what a slot refers to is a live entry of the interval, and its parts. */
-static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
+/* Whether what a slot refers to is of the interval, and live or was overtaken by what is; and the parts that it
+ * was met with, whose key is the same in any case. */
+static bool is_live_in(const memstore *store, const struct ms_interval *interval, ms_place place,
                        struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
 
+    ms_testing_reach(MS_POINT_READ_FOUND);
     if (ms_entry_is_record(entry)) {
         place = ms_record_resolve(&store->arena, entry);
         if (place == MS_PLACE_NONE)
@@ -63,11 +65,10 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
         entry = ms_arena_entry(&store->arena, place);
     }
     *parts = ms_entry_parts(entry, store->kept);
-    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
-    const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
-
-    return ms_interval_has(interval, hash) &&
-           !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
+    if (!ms_interval_has(interval, ms_store_hash(store, parts->key, parts->key_size)))
+        return false;
+    return ms_lookup_is_live(store, place, entry) ||
+           ms_lookup_renewed(store, parts->key, parts->key_size, &place);
 }
 
 /* ---- Counting ---- */

@@ -4,6 +4,7 @@
  * all the time, so they find it. And what a batch let run out together is missed together, however
  * long a read of several keys takes. */
 #include "platform/testing.h"
+#include "store/scan.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/support.h"
@@ -159,6 +160,29 @@ static void get_created_finds_what_overtook_it(void)
     end();
 }
 
+static void a_cursor_gives_what_overtook_it(void)
+{
+    memstore_cursor *cursor;
+    memstore_key key;
+
+    start(NULL);
+    CHECK_OK(memstore_cursor_new(store, "k*", 2, &cursor));
+    disturb_at(1, overwrite_and_expire);
+    CHECK_OK(memstore_cursor_next(cursor, &key));
+    CHECK(key.size == 3 && memcmp(key.data, "key", 3) == 0);
+    CHECK_STATUS(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_cursor_free(cursor);
+    end();
+}
+
+static void a_count_has_what_overtook_it(void)
+{
+    start(NULL);
+    disturb_at(1, overwrite_and_expire);
+    CHECK(ms_scan_count(store) == 1);
+    end();
+}
+
 static void replace_finds_what_overtook_it(void)
 {
     start(NULL);
@@ -179,6 +203,19 @@ static void batch_retimes_what_overtook_it(void)
     CHECK_OK(memstore_batch_commit(batch));
     memstore_batch_free(batch);
     CHECK(test_holds(store, "key", "new"));
+    end();
+}
+
+static void a_cursor_passes_over_what_expired_under_it(void)
+{
+    memstore_cursor *cursor;
+    memstore_key key;
+
+    start(NULL);
+    CHECK_OK(memstore_cursor_new(store, "", 0, &cursor));
+    disturb_at(1, expire);
+    CHECK_STATUS(memstore_cursor_next(cursor, &key), MEMSTORE_ERR_KEY_NOT_FOUND);
+    memstore_cursor_free(cursor);
     end();
 }
 
@@ -356,8 +393,11 @@ static const struct test_case cases[] = {
     {"has_many finds what overtook it", has_many_finds_what_overtook_it},
     {"get_ttl finds what overtook it", get_ttl_finds_what_overtook_it},
     {"get_created finds what overtook it", get_created_finds_what_overtook_it},
+    {"a cursor gives what overtook it", a_cursor_gives_what_overtook_it},
+    {"a count has what overtook it", a_count_has_what_overtook_it},
     {"replace finds what overtook it", replace_finds_what_overtook_it},
     {"a batch retimes what overtook it", batch_retimes_what_overtook_it},
+    {"a cursor passes over what expired under it", a_cursor_passes_over_what_expired_under_it},
     {"get misses what expired under it", get_misses_what_expired_under_it},
     {"a read renews what is moved under it", a_read_renews_what_is_moved_under_it},
     {"a view renews what is moved under it", a_view_renews_what_is_moved_under_it},

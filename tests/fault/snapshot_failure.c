@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, write,
- * sync and rename. The file is then the old one, whole, or, after the rename, the new one. And saving
+/* Saving that fails, or whose process is killed, at each of its steps in turn: each opening, locking,
+ * write, sync and rename. The file is then the old one, whole, or, after the rename, the new one. And saving
  * beside children, signals and folders that others would stumble over. */
 #include "platform/testing.h"
 #include "support/folder.h"
@@ -216,6 +216,47 @@ static void a_child_that_goes_on_with_a_save_leaves_that_of_its_parent(void)
     fork_while_saving(0, MEMSTORE_ERR_LOCK_TIMEOUT);
 }
 
+/* Forks a child off that lives on, tells it by a pipe, and is killed. */
+static int fork_and_be_killed(const memstore_progress *progress, void *context)
+{
+    const int *const pipe_ends = context;
+
+    if (progress->done <= ENTRIES / 2)
+        return 0;
+    const pid_t child = test_fork();
+    if (child == 0) {
+        alarm(60);
+        pause();
+        _exit(0);
+    }
+    CHECK(write(pipe_ends[1], &child, sizeof child) == sizeof child);
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+static void a_child_keeps_nobody_from_saving_when_its_parent_was_killed(void)
+{
+    memstore *store = open_filled("new");
+    const char *const path = test_path("orphan");
+    int pipe_ends[2];
+    pid_t orphan;
+
+    CHECK(pipe(pipe_ends) == 0);
+    const pid_t parent = test_fork();
+    if (parent == 0) {
+        memstore_save(store, path, fork_and_be_killed, pipe_ends);
+        _exit(0);
+    }
+    CHECK(test_child_status(parent) == 128 + SIGKILL);
+    CHECK(read(pipe_ends[0], &orphan, sizeof orphan) == sizeof orphan);
+    CHECK(kill(orphan, 0) == 0);
+    const int status = memstore_save(store, path, NULL, NULL);
+    CHECK(kill(orphan, SIGKILL) == 0);
+    CHECK_OK(status);
+    CHECK(holds(path, "new/7"));
+    memstore_destroy(store);
+}
+
 /* ---- Memory ---- */
 
 static void saving_without_memory_says_so(void)
@@ -283,6 +324,8 @@ int main(int argc, char **argv)
          a_child_that_stops_a_save_leaves_that_of_its_parent},
         {"a_child_that_goes_on_with_a_save_leaves_that_of_its_parent",
          a_child_that_goes_on_with_a_save_leaves_that_of_its_parent},
+        {"a_child_keeps_nobody_from_saving_when_its_parent_was_killed",
+         a_child_keeps_nobody_from_saving_when_its_parent_was_killed},
         {"saving_without_memory_says_so", saving_without_memory_says_so},
         {"a_load_that_finds_no_memory_leaves_nothing_behind",
          a_load_that_finds_no_memory_leaves_nothing_behind},

@@ -112,22 +112,38 @@ static size_t put_entry(struct fuzz_random *random, char *at)
     return 16 + key + value;
 }
 
-static size_t put_block(struct fuzz_random *random, char *at, uint64_t number, uint32_t *entries)
+/* Pack what lies at `payload`, half of the time and where it gets smaller; returns its bytes then. */
+static size_t pack(struct fuzz_random *random, struct ms_packing *packing, char *payload,
+                   size_t size)
+{
+    char packed[1024];
+
+    if (packing == NULL || fuzz_below(random, 2) == 0 || ms_packing_bound(size) > sizeof packed)
+        return 0;
+    const size_t stored = ms_packing_pack(packing, payload, size, packed, sizeof packed);
+    memcpy(payload, packed, stored);
+    return stored;
+}
+
+static size_t put_block(struct fuzz_random *random, struct ms_packing *packing, char *at,
+                        uint64_t number, struct ms_snapshot_head *head)
 {
     const uint32_t count = 1 + (uint32_t)fuzz_below(random, 4);
     size_t size = 0;
 
     for (uint32_t i = 0; i < count; i++)
         size += put_entry(random, at + MS_SNAPSHOT_BLOCK_HEAD_SIZE + size);
-    const struct ms_snapshot_head head = {.kind = MS_SNAPSHOT_ENTRIES,
-                                          .heat = (uint8_t)fuzz_below(random, MS_SNAPSHOT_HEATS),
-                                          .entries = count,
-                                          .size = (uint32_t)size,
-                                          .stored = (uint32_t)size,
-                                          .number = number};
-    ms_snapshot_put_head(at, &head);
-    *entries = count;
-    return MS_SNAPSHOT_BLOCK_HEAD_SIZE + size;
+    const size_t packed = pack(random, packing, at + MS_SNAPSHOT_BLOCK_HEAD_SIZE, size);
+    *head =
+        (struct ms_snapshot_head){.kind = MS_SNAPSHOT_ENTRIES,
+                                  .encoding = packed != 0 ? MS_SNAPSHOT_ZSTD : MS_SNAPSHOT_PLAIN,
+                                  .heat = (uint8_t)fuzz_below(random, MS_SNAPSHOT_HEATS),
+                                  .entries = count,
+                                  .size = (uint32_t)size,
+                                  .stored = (uint32_t)(packed != 0 ? packed : size),
+                                  .number = number};
+    ms_snapshot_put_head(at, head);
+    return MS_SNAPSHOT_BLOCK_HEAD_SIZE + head->stored;
 }
 
 /* A whole file, then perhaps some bytes of it changed. */
@@ -140,16 +156,17 @@ size_t fuzz_generate(struct fuzz_random *random, uint8_t *out, size_t cap)
 
     if (cap < 4096)
         return 0;
+    struct ms_packing *const packing = ms_packing_new();
     memset(out, 0, 4096);
     out[0] = fuzz_below(random, 8) != 0;
     for (uint64_t i = 0; i < blocks; i++) {
-        uint32_t more;
-        const size_t block = put_block(random, file + size, i, &more);
+        struct ms_snapshot_head head;
 
-        entries += more;
-        bytes += block - MS_SNAPSHOT_BLOCK_HEAD_SIZE;
-        size += block;
+        size += put_block(random, packing, file + size, i, &head);
+        entries += head.entries;
+        bytes += head.size;
     }
+    ms_packing_free(packing);
     const struct ms_snapshot_head end = {.kind = MS_SNAPSHOT_END,
                                          .size = MS_SNAPSHOT_END_SIZE,
                                          .stored = MS_SNAPSHOT_END_SIZE,
@@ -161,6 +178,7 @@ size_t fuzz_generate(struct fuzz_random *random, uint8_t *out, size_t cap)
     size += MS_SNAPSHOT_BLOCK_HEAD_SIZE + MS_SNAPSHOT_END_SIZE;
     memcpy(file, MS_SNAPSHOT_MAGIC, 8);
     ms_put_u32(file + 8, MS_SNAPSHOT_VERSION);
+    ms_put_u32(file + 12, ms_packing_is_supported() ? MS_SNAPSHOT_MAY_BE_PACKED : 0);
     ms_put_u64(file + 24, entries);
     ms_put_u64(file + 32, blocks);
     for (uint64_t i = fuzz_below(random, 4); i > 0; i--)

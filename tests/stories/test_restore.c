@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a snapshot is loaded into: a store that holds something, has too little room, or is written to
  * meanwhile. */
+#include "snapshot/format.h"
 #include "store/snapshot/news.h"
 #include "store/store.h"
 #include "stories/snapshots.h"
@@ -265,6 +266,65 @@ Test(restore, what_is_loaded_is_counted_as_stored)
     /* What is there is not stored again. */
     assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
     cr_assert_eq(test_stats(store).sets, 100);
+    memstore_destroy(store);
+}
+
+/* ---- Files that are made up ---- */
+
+/* A file of so many bytes, all of which but the header are 0: it says that it has as many packed blocks as
+ * fit it, each of as many entries as fit that. */
+static void make_up_file(const char *path, uint64_t size)
+{
+    char header[MS_SNAPSHOT_HEADER_SIZE] = {0};
+    const uint64_t blocks = size / MS_SNAPSHOT_BLOCK_HEAD_SIZE;
+    const size_t entry = ms_snapshot_entry_head(false, false) + 1;
+
+    memcpy(header, MS_SNAPSHOT_MAGIC, 8);
+    ms_put_u32(header + 8, MS_SNAPSHOT_VERSION);
+    ms_put_u32(header + 12, MS_SNAPSHOT_MAY_BE_PACKED);
+    ms_put_u64(header + 24, blocks * (MS_SNAPSHOT_BLOCK_SIZE / entry));
+    ms_put_u64(header + 32, blocks);
+    ms_put_u64(header + 40, size);
+    ms_put_u64(header + 56, XXH3_64bits(header, 56));
+    test_file_write(path, header, sizeof header);
+    cr_assert_eq(truncate(path, (off_t)size), 0);
+}
+
+/* Bytes of this process's address space. */
+static uint64_t mapped(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    uint64_t pages = 0;
+
+    cr_assert(file != NULL && fscanf(file, "%" SCNu64, &pages) == 1);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int note_mapped(const memstore_progress *progress, void *most)
+{
+    const uint64_t now = mapped();
+
+    (void)progress;
+    if (now > *(uint64_t *)most)
+        *(uint64_t *)most = now;
+    return 0;
+}
+
+Test(restore, a_header_that_is_made_up_asks_for_no_more_memory_than_its_file_is_long)
+{
+    const uint64_t size = UINT64_C(64) << 20;
+    memstore *store = open_manual();
+    uint64_t before, most = 0;
+
+    make_up_file(test_path("snapshot"), size);
+    before = mapped();
+    const int status = memstore_load(store, test_path("snapshot"), note_mapped, &most);
+    if (status == MEMSTORE_ERR_UNSUPPORTED)
+        cr_skip("built without libzstd");
+    assert_status(status, MEMSTORE_ERR_CORRUPT_SNAPSHOT);
+    cr_assert_gt(most, 0);
+    cr_assert_lt(most - before, size * 2, "%" PRIu64 " bytes", most - before);
     memstore_destroy(store);
 }
 

@@ -11,6 +11,7 @@
 
 #include <memstore/snapshot.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -367,6 +368,50 @@ Test(snapshots, what_lay_there_does_not_open_a_snapshot_to_others)
     memstore_destroy(store);
 }
 
+/* Save where something lies at path.tmp, which `open_there` is open on: it has the same bytes afterwards. */
+static void save_over_what_lies_there(int open_there)
+{
+    memstore *store = open_manual();
+    struct stat status;
+    char bytes[16];
+
+    assert_ok(test_set(store, "secret", "value", 0));
+    assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+    cr_assert_eq(pread(open_there, bytes, sizeof bytes, 0), 5);
+    cr_assert_eq(memcmp(bytes, "other", 5), 0);
+    close(open_there);
+    cr_assert_eq(stat(test_path("snapshot"), &status), 0);
+    cr_assert_eq(status.st_uid, geteuid());
+    cr_assert_eq(status.st_nlink, 1);
+    cr_assert_not(test_file_exists(test_path("snapshot.tmp")));
+    memstore_destroy(store);
+}
+
+Test(snapshots, who_has_what_lay_there_open_does_not_read_the_snapshot)
+{
+    test_file_write(test_path("snapshot.tmp"), "other", 5);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0666), 0);
+    save_over_what_lies_there(open(test_path("snapshot.tmp"), O_RDONLY));
+}
+
+Test(snapshots, what_lay_there_of_another_owner_is_not_written_to)
+{
+    if (geteuid() != 0)
+        cr_skip("only root gives files away");
+    test_file_write(test_path("snapshot.tmp"), "other", 5);
+    cr_assert_eq(chmod(test_path("snapshot.tmp"), 0600), 0);
+    cr_assert_eq(chown(test_path("snapshot.tmp"), 1, 1), 0);
+    save_over_what_lies_there(open(test_path("snapshot.tmp"), O_RDONLY));
+}
+
+Test(snapshots, a_file_that_was_linked_there_keeps_what_it_holds)
+{
+    test_file_write(test_path("other"), "other", 5);
+    cr_assert_eq(chmod(test_path("other"), 0600), 0);
+    cr_assert_eq(link(test_path("other"), test_path("snapshot.tmp")), 0);
+    save_over_what_lies_there(open(test_path("other"), O_RDONLY));
+}
+
 Test(snapshots, the_beginning_of_a_file_tells_what_it_is)
 {
     memstore *store = open_manual();
@@ -453,6 +498,33 @@ Test(snapshots, a_save_that_is_stopped_leaves_the_old_file)
     assert_ok(memstore_load(store, test_path("snapshot"), NULL, NULL));
     cr_assert_eq(memstore_size(store), 1);
     memstore_destroy(store);
+}
+
+/* Stop in a phase of saving or loading a store of 40 values of 1 MB, when 10 are done; how many were. */
+static uint64_t stop_among_large_values(int phase)
+{
+    memstore *store = test_open("maintenance=manual", "shards=16", NULL);
+    struct watching watching = {.stop_at = 10, .stop_phase = phase};
+    int status;
+
+    cr_assert_eq(test_set_numbers(store, 0, 40, 1000000), 40);
+    if (phase == MEMSTORE_PHASE_SAVING) {
+        status = memstore_save(store, test_path("snapshot"), watch, &watching);
+    } else {
+        assert_ok(memstore_save(store, test_path("snapshot"), NULL, NULL));
+        assert_ok(memstore_clear(store));
+        status = memstore_load(store, test_path("snapshot"), watch, &watching);
+    }
+    assert_status(status, MEMSTORE_ERR_CANCELLED);
+    memstore_destroy(store);
+    return watching.last.done;
+}
+
+Test(snapshots, large_values_are_told_of_and_can_be_stopped_among)
+{
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_SAVING), 40);
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_VERIFYING), 40);
+    cr_assert_lt(stop_among_large_values(MEMSTORE_PHASE_LOADING), 40);
 }
 
 Test(snapshots, a_load_that_is_stopped_takes_back_what_it_stored)

@@ -6,14 +6,16 @@
 #include <memstore/snapshot.h>
 #include <stdbool.h>
 
-/* Entries between two reports. */
+/* Entries between two reports, and bytes of them. */
 #define MS_REPORT_EVERY 2048
+#define MS_REPORT_EVERY_BYTES (UINT64_C(4) << 20)
 
 struct ms_reporting {
     memstore_progress_fn fn; /* NULL = nobody wants to know */
     void *context;
     memstore_progress progress;
     uint64_t reported; /* what was done at the last report */
+    uint64_t bytes;    /* written or read since */
 };
 
 static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void *context)
@@ -26,16 +28,20 @@ static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void 
 static inline int ms_report(struct ms_reporting *reporting)
 {
     reporting->reported = reporting->progress.done;
+    reporting->bytes = 0;
     return reporting->fn == NULL || reporting->fn(&reporting->progress, reporting->context) == 0
                ? MEMSTORE_OK
                : MEMSTORE_ERR_CANCELLED;
 }
 
-/* Report if enough has been done since. */
-static inline int ms_report_some(struct ms_reporting *reporting)
+/* Some more was done, of so many bytes: report if that is enough. */
+static inline int ms_report_some(struct ms_reporting *reporting, uint64_t bytes)
 {
-    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ? ms_report(reporting)
-                                                                             : MEMSTORE_OK;
+    reporting->bytes += bytes;
+    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ||
+                   reporting->bytes >= MS_REPORT_EVERY_BYTES
+               ? ms_report(reporting)
+               : MEMSTORE_OK;
 }
 
 /* A phase begins, and that is reported. */

@@ -21,6 +21,9 @@
 /* No time to live is longer; it keeps sums of times far from overflow. */
 #define LONGEST_MS (INT64_MAX / 4)
 
+/* Bytes of the file that an entry takes at least: small keys without values are packed to 3.5. */
+#define LEAST_PACKED 2
+
 /* What was added. */
 struct added {
     uint64_t hash;
@@ -241,13 +244,14 @@ static int restore_block(struct restoring *restoring, uint64_t number)
 {
     struct ahead ahead;
     int status = ms_snapshot_read(&restoring->reader, number);
+    const uint64_t bytes = status == MEMSTORE_OK ? ms_snapshot_left(&restoring->reader) : 0;
     size_t n;
 
     while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
         for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
             status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
     }
-    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
+    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting, bytes) : status;
 }
 
 static int restore_heat(struct restoring *restoring, unsigned heat)
@@ -291,7 +295,8 @@ static bool verified_block(void *context, uint32_t entries)
     struct restoring *restoring = context;
 
     restoring->reporting.progress.done += entries;
-    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
+    return ms_report_some(&restoring->reporting, ms_snapshot_left(&restoring->reader)) ==
+           MEMSTORE_OK;
 }
 
 static int verify(struct restoring *restoring)
@@ -324,12 +329,21 @@ static int restore(struct restoring *restoring)
     return status;
 }
 
+/* How many entries to be ready for. The header is not verified yet, and of blocks that may be packed it could
+ * promise any number; but keys that differ do not become smaller than this. */
+static uint64_t likely_entries(const struct ms_snapshot_summary *summary)
+{
+    const uint64_t most = summary->file_size / LEAST_PACKED;
+
+    return summary->entries < most ? summary->entries : most;
+}
+
 /* Restore while others use the store. */
 static int restore_beside(struct restoring *restoring)
 {
     memstore *store = restoring->store;
 
-    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    restoring->news = ms_news_begin(store, likely_entries(&restoring->reader.summary));
     if (restoring->news == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     const int status = restore(restoring);

@@ -226,13 +226,15 @@ static int copy_all(struct saving *saving)
     int status = MEMSTORE_OK;
 
     while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
+        const uint64_t before = saving->writer.file_size;
+
         status = copy_interval(saving);
         if (status == MEMSTORE_OK)
             status = write_images(saving);
         if (status == MEMSTORE_OK)
             status = ms_snapshot_write_full(&saving->writer);
         if (status == MEMSTORE_OK)
-            status = ms_report_some(&saving->reporting);
+            status = ms_report_some(&saving->reporting, saving->writer.file_size - before);
     }
     return status;
 }
