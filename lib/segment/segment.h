@@ -98,8 +98,8 @@ struct ms_segment {
     /* no entry was given a shorter time to live, in milliseconds; written under the due lock */
     atomic_uint least_ttl;
     union {
-        uint32_t
-            seen; /* while open: `claimed` when it was last looked at for being spent; slot lock */
+        /* open: `claimed` when it was last looked at for being spent; slot lock */
+        uint32_t seen;
         /* sealed: with fewer dead bytes to compact it wins nothing; the store's reclaim lock */
         uint32_t pays_from;
     };

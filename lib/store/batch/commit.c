@@ -248,7 +248,9 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
 
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
-    while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+    /* Who borrows has the lock that room is made under. */
+    while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW &&
+           !commit->borrows) {
         expect_entries(commit, true);
         expects = true;
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
