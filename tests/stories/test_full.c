@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A full store that evicts nothing: what is dead is room again, wherever it lies. */
 #include "store/validate.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #include <inttypes.h>
+#include <memstore/loader.h>
 
 /* Of one shard, so that no table has to grow for keys that others give way to. */
 static memstore *open_without_eviction(const char *limit)
@@ -81,4 +83,51 @@ Test(full, a_batch_is_stored_beside_small_dead_parts)
 {
     batch_beside_small_dead_parts("performance.memory_limit=1MiB");
     batch_beside_small_dead_parts("performance.memory_limit=16MiB");
+}
+
+enum { REFRESHED = 1000 };
+
+static int load_anew(const void *key, size_t key_size, memstore_load_value *out, void *context)
+{
+    static const unsigned char value[REFRESHED] = {9};
+    unsigned *calls = context;
+
+    (void)key, (void)key_size;
+    (*calls)++;
+    out->value = value;
+    out->value_size = sizeof value;
+    out->result = MEMSTORE_LOAD_OK;
+    return MEMSTORE_LOAD_OK;
+}
+
+/* What was loaded has been told its version, which takes room as well as soon as it is moved: that of the reserve. */
+static void refresh(const char *limit, uint64_t most)
+{
+    test_clock_start();
+    unsigned calls = 0;
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load = load_anew, .context = &calls};
+    memstore *store = test_open(limit, "eviction=none", "maintenance=manual", "shards=1",
+                                "loader.refresh_after=10s", NULL);
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, REFRESHED);
+    const uint64_t end = count < most ? count : most, refused = test_stats(store).rejected_full;
+    memstore_view view;
+
+    test_clock_advance(10000);
+    for (uint64_t key = 0; key < end; key++) {
+        assert_ok(memstore_get_or_load(store, &key, sizeof key, &loader, &view));
+        cr_assert_eq(((const unsigned char *)view.data)[0], 9);
+        memstore_view_release(&view);
+    }
+    cr_assert_eq(calls, end);
+    cr_assert_eq(memstore_size(store), count);
+    cr_assert_eq(test_stats(store).rejected_full, refused);
+    cr_assert_null(ms_store_validate(store));
+    memstore_destroy(store);
+}
+
+Test(full, what_is_refreshed_is_stored_for_what_it_replaces)
+{
+    refresh("performance.memory_limit=1MiB", UINT64_MAX);
+    refresh("performance.memory_limit=16MiB", 2000);
 }
