@@ -14,7 +14,8 @@
  * AR-1  A segment of the range is charged to the budget before it is touched, and until it is
  *       discarded: see segment/backing.h.
  * AR-2  `reserve` free segments are kept for the reclaimer, which needs room to move entries in
- *       order to make room, and lends some to a batch that only deletes.
+ *       order to make room, and lends some for the records of a batch that only deletes, or of any
+ *       where nothing is evicted.
  * AR-3  Open slots: one segment at a time is appended to per queue, TTL class and writer stripe.
  *       TTL classes keep entries together that die together.
  * AR-4  `worn` counts the segments in use of which `worn_from` bytes or more are dead: when there are none,

@@ -243,6 +243,7 @@ void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
     } else {
         if (segment->rank == 0)
             segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        segment->pays_from = 0;
         ms_store_seq_cst(&segment->state, MS_SEGMENT_SEALED);
         list_insert_locked(list_of(arena, segment), segment);
         /* What died before the state was seen as sealed has nobody else to retire it. */

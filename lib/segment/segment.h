@@ -97,7 +97,12 @@ struct ms_segment {
     atomic_uint stale_entries; /* likewise */
     /* no entry was given a shorter time to live, in milliseconds; written under the due lock */
     atomic_uint least_ttl;
-    uint32_t seen; /* `claimed` when it was last looked at for being spent; slot lock */
+    union {
+        /* open: `claimed` when it was last looked at for being spent; slot lock */
+        uint32_t seen;
+        /* sealed: with fewer dead bytes to compact it wins nothing; the store's reclaim lock */
+        uint32_t pays_from;
+    };
 } MS_ALIGNED(128);
 
 /* Whether it was emptied, and waits for a grace period. */

@@ -82,7 +82,8 @@ static bool compact_one(memstore *store)
     if (!is_gc_due(store))
         return false;
 
-    struct ms_segment *segment = ms_choose_to_compact(store, compacts_from(store));
+    struct ms_segment *segment =
+        ms_choose_to_compact(store, compacts_from(store), ms_store_deadline(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How full the tables of an index get in a store that is full itself: a search for what is not there walks to
  * the next free slot, which in a table without any is far. */
+#include "platform/testing.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 
@@ -213,6 +214,32 @@ Test(index_load, a_batch_of_many_keys_is_stored_in_a_full_store_of_many_shards, 
         assert_ok(memstore_batch_set(batch, &key, sizeof key, &key, sizeof key, 0));
     assert_ok(memstore_batch_commit(batch));
     cr_assert_gt(memstore_size(store), KEYS);
+    memstore_batch_free(batch);
+    memstore_destroy(store);
+}
+
+static void count_tries(enum ms_testing_point point, void *tries)
+{
+    *(unsigned *)tries += point == MS_POINT_SHARD_LOCKED;
+}
+
+/* Each try looks up all keys: for one table after the other a large batch had no time. */
+Test(index_load, room_for_the_tables_of_a_batch_is_made_in_a_few_tries, .timeout = 120)
+{
+    enum { SHARDS = 256, KEYS = 100000 };
+    memstore *store = test_open("performance.memory_limit=16MiB", "shards=256",
+                                "maintenance=manual", "performance.lock_timeout=60s", NULL);
+    memstore_batch *batch = memstore_batch_new(store);
+    unsigned tries = 0;
+
+    test_set_numbers(store, 0, 200000, 100);
+    for (uint64_t key = 1 << 20; key < (1 << 20) + KEYS; key++)
+        assert_ok(memstore_batch_set(batch, &key, sizeof key, NULL, 0, 0));
+    ms_testing_set_hook(count_tries, &tries);
+    assert_ok(memstore_batch_commit(batch));
+    ms_testing_set_hook(NULL, NULL);
+    cr_assert_gt(memstore_size(store), KEYS);
+    cr_assert_lt(tries, SHARDS / 8, "%u tries", tries);
     memstore_batch_free(batch);
     memstore_destroy(store);
 }

@@ -8,6 +8,9 @@
 
 /* Attempts to rewrite entries whose TTL changes while others keep writing them. */
 #define RETIME_TRIES 16
+/* Each time that tables found no room all of a large batch is looked up again: room is made for so much of the limit
+ * together. */
+#define TABLES_TOGETHER_DIVISOR 16
 
 /* ---- Locks ---- */
 
@@ -161,11 +164,25 @@ static void expect_entries(const struct ms_commit *commit, bool expected)
     }
 }
 
+/* Note a table for which there is no room. False when room is made before it is asked for others. */
+static bool goes_on_after_tight(struct ms_commit *commit, uint32_t shard, uint32_t more)
+{
+    memstore *store = commit->store;
+
+    if (commit->table_bytes == 0)
+        commit->tight_shard = shard;
+    commit->table_bytes += ms_index_bytes_to_grow(&store->index, shard, more);
+    /* Where nothing goes for them, what one table leaves behind may be all the room that the next one has. */
+    return store->settings.eviction != MS_EVICTION_NONE &&
+           commit->table_bytes < ms_budget_limit(&store->arena.budget) / TABLES_TOGETHER_DIVISOR;
+}
+
 /* Let each table have room for what the batch adds to it. */
 static int grow_tables(struct ms_commit *commit)
 {
     struct ms_index *index = &commit->store->index;
 
+    commit->table_bytes = 0;
     for (size_t first = 0, end; first < commit->count; first = end) {
         const uint32_t shard = commit->steps[first].shard;
 
@@ -180,12 +197,12 @@ static int grow_tables(struct ms_commit *commit)
             find_again(commit, first, end);
             break;
         case MS_INDEX_NO_ROOM:
-            commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
-            commit->tight_shard = shard;
-            return MEMSTORE_ERR_SHARD_OVERFLOW;
+            if (!goes_on_after_tight(commit, shard, more))
+                return MEMSTORE_ERR_SHARD_OVERFLOW;
+            break;
         }
     }
-    return MEMSTORE_OK;
+    return commit->table_bytes == 0 ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
 }
 
 /* ---- Committing ---- */
@@ -248,7 +265,9 @@ static int commit_prepared(struct ms_commit *commit, struct tally *tally)
 
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
-    while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+    /* Who borrows has the lock that room is made under. */
+    while ((status = try_commit(commit, tally)) == MEMSTORE_ERR_SHARD_OVERFLOW &&
+           !commit->borrows) {
         expect_entries(commit, true);
         expects = true;
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,

@@ -50,8 +50,8 @@ struct ms_commit {
     bool borrows;
     struct ms_segment *loan;
     enum ms_index_wish wish; /* of the index' tables */
-    uint64_t table_bytes;    /* that one takes for which there was no memory, */
-    uint32_t tight_shard;    /* and whose that is */
+    uint64_t table_bytes;    /* that those take for which there was no memory, */
+    uint32_t tight_shard;    /* and the first one whose that is */
     int64_t now;
     const struct ms_op *refused; /* what a refusal is about, or NULL */
 };

@@ -127,7 +127,7 @@ static bool only_deletes(const struct ms_commit *commit)
 }
 
 /* Who deletes from a full store that evicts nothing, or whose memory is held by views, does so for want of
- * room. */
+ * room; and where nothing is evicted no segment may be free beside what is dead here and there. */
 static bool borrow(struct ms_commit *commit, uint32_t size, int64_t deadline,
                    struct ms_reserved *out)
 {
@@ -169,7 +169,10 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
                                       : ms_room_make(store, 0, deadline, asked);
 
         if (status != MEMSTORE_OK)
-            return may_borrow && borrow(commit, size, deadline, out) ? MEMSTORE_OK : status;
+            return (may_borrow || status == MEMSTORE_ERR_CACHE_FULL) &&
+                           borrow(commit, size, deadline, out)
+                       ? MEMSTORE_OK
+                       : status;
     }
     return MEMSTORE_OK;
 }
@@ -207,10 +210,11 @@ static void give_up_records(struct ms_commit *commit)
 static int reserve_records(struct ms_commit *commit)
 {
     const int64_t deadline = ms_store_deadline(commit->store);
-    int status = reserve_chunks(commit, only_deletes(commit), deadline);
+    const bool may_borrow = only_deletes(commit);
+    int status = reserve_chunks(commit, may_borrow, deadline);
 
     /* What can be borrowed is too little: then views are waited for. */
-    if (status != MEMSTORE_OK && commit->borrows) {
+    if (status != MEMSTORE_OK && may_borrow && commit->borrows) {
         give_up_records(commit);
         status = reserve_chunks(commit, false, deadline);
     }

@@ -4,6 +4,8 @@
 #include "store/space/move.h"
 #include "store/store.h"
 
+#include "platform/wait.h"
+
 static void consider_stale(struct ms_segment *segment, void *context)
 {
     struct ms_segment **stalest = context;
@@ -26,6 +28,7 @@ struct emptiest {
     const memstore *store;
     struct ms_segment *segment;
     uint32_t dead;
+    bool that_may_pay; /* only such */
 };
 
 static void consider(struct ms_segment *segment, void *context)
@@ -38,13 +41,16 @@ static void consider(struct ms_segment *segment, void *context)
         return;
     /* Not what is left unused at the end: moving wins none of that. */
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
-        *best = (struct emptiest){best->store, segment, dead};
+    if (dead > best->dead && (!best->that_may_pay || dead >= segment->pays_from) &&
+        !ms_segment_is_pinned(&best->store->arena, segment)) {
+        best->segment = segment;
+        best->dead = dead;
+    }
 }
 
-struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
+static struct ms_segment *choose(memstore *store, uint64_t least, bool that_may_pay)
 {
-    struct emptiest best = {store, NULL, 0};
+    struct emptiest best = {.store = store, .that_may_pay = that_may_pay};
 
     if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;
@@ -52,9 +58,18 @@ struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
     return best.dead >= least ? best.segment : NULL;
 }
 
-struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least)
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
 {
-    struct ms_segment *const segment = ms_choose_emptiest(store, least);
+    return choose(store, least, false);
+}
 
-    return segment != NULL && ms_move_pays(store, segment) ? segment : NULL;
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least, int64_t deadline_us)
+{
+    struct ms_segment *segment;
+
+    while ((segment = choose(store, least, true)) != NULL && !ms_move_pays(store, segment)) {
+        if (ms_wait_is_over(deadline_us))
+            return NULL;
+    }
+    return segment;
 }

@@ -12,7 +12,8 @@ struct ms_segment;
 struct ms_segment *ms_choose_stalest(memstore *store);
 /* The sealed segment with the most dead bytes, if it has at least so many. NULL when there is none. */
 struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
-/* The same, if to compact it wins anything. */
-struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least);
+/* The same of those that it wins anything to compact: whether that is so is looked at in one after the other, until the
+ * deadline. */
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least, int64_t deadline_us);
 
 #endif

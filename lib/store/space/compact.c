@@ -40,7 +40,7 @@ static int compact_step_locked(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (dead_ratio(store) <= max_dead_ratio)
         return MEMSTORE_OK;
-    struct ms_segment *segment = ms_choose_to_compact(store, 1);
+    struct ms_segment *segment = ms_choose_to_compact(store, 1, ms_store_deadline(store));
     if (segment == NULL)
         return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
     ms_reclaim_compact_locked(store, segment);

@@ -70,9 +70,9 @@ enum compaction {
     COMPACTION_WITHOUT_ROOM
 };
 
-static enum compaction compact_one(memstore *store)
+static enum compaction compact_one(memstore *store, int64_t deadline_us)
 {
-    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from);
+    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from, deadline_us);
 
     if (segment == NULL)
         return COMPACTION_NOTHING;
@@ -188,7 +188,7 @@ static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
-    const enum compaction compaction = compact_one(store);
+    const enum compaction compaction = compact_one(store, deadline_us);
     return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
            ms_tables_shrink_locked(store);
 }

@@ -194,8 +194,19 @@ bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
     return free_segments(store) > (bytes_to_move(store, segment) > segment->capacity);
 }
 
+/* With what dies so many times as much need not be moved, at most: the smallest entry is of 12 bytes, and its version
+ * takes 24 more. */
+#define MOVED_FOR_DEAD 3
+
 bool ms_move_pays(memstore *store, struct ms_segment *segment)
 {
-    return store->settings.eviction != MS_EVICTION_NONE ||
-           bytes_to_move(store, segment) <= segment->capacity;
+    if (store->settings.eviction != MS_EVICTION_NONE)
+        return true;
+    /* First: what dies meanwhile may count as moved. */
+    const uint32_t dead = ms_segment_dead_bytes(segment);
+    const uint64_t bytes = bytes_to_move(store, segment);
+    if (bytes <= segment->capacity)
+        return true;
+    segment->pays_from = dead + 1 + (uint32_t)((bytes - segment->capacity - 1) / MOVED_FOR_DEAD);
+    return false;
 }

@@ -25,7 +25,8 @@ bool ms_move_has_reserve(memstore *store);
 /* Whether what lives in the segment certainly fits what is free of the reserve. */
 bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment);
 /* Whether to compact it wins anything: what lives in it may be longer where it goes, by versions that were told. Where
- * something can be evicted it always does, since what does not fit goes. */
+ * something can be evicted it always does, since what does not fit goes. Otherwise how much more is to be dead first is
+ * noted in it. */
 bool ms_move_pays(memstore *store, struct ms_segment *segment);
 
 #endif

@@ -32,16 +32,23 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
 
 /* ---- Where nothing is evicted: to the last byte ---- */
 
-/* Compact one segment, however little of it is dead: what that wins is left where its entries go, which is of no use
- * to a large one. */
+/* A segment to be compacted, however little of it is dead: what that wins is left where its entries go, which is of no
+ * use to a large one. */
+static struct ms_segment *choose_little(memstore *store, bool large, int64_t deadline_us)
+{
+    struct ms_segment *const segment = large ? NULL : ms_choose_emptiest(store, 1);
+
+    if (segment != NULL && ms_move_fits_reserve(store, segment))
+        return segment;
+    /* What pays fits one segment. */
+    return ms_move_has_reserve(store) ? ms_choose_to_compact(store, 1, deadline_us) : NULL;
+}
+
 static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
-    struct ms_segment *segment =
-        large ? ms_choose_to_compact(store, 1) : ms_choose_emptiest(store, 1);
+    struct ms_segment *const segment = choose_little(store, large, deadline_us);
 
-    /* What pays fits one segment. */
-    if (segment == NULL ||
-        !(large ? ms_move_has_reserve(store) : ms_move_fits_reserve(store, segment)))
+    if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);

@@ -426,6 +426,8 @@ static int replace_by_reserve(memstore *store, const struct ms_write *write, uin
     if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
         fill_in(write, &reserved);
         ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
+        if (write->pinned != NULL)
+            view_reserved(store, write, &reserved);
         status = publish_replacement(store, write, hash, old, &reserved, outcome);
     }
     ms_mutex_unlock(&store->reclaim_lock);
@@ -461,8 +463,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     int status = append(store, write, &foresight, now, &reserved);
     if (ms_likely(status == MEMSTORE_OK))
         status = publish_appended(store, write, hash, now, &reserved, outcome);
-    else if (status == MEMSTORE_ERR_CACHE_FULL && write->heat_plus_one == 0 &&
-             write->pinned == NULL)
+    else if (status == MEMSTORE_ERR_CACHE_FULL && write->heat_plus_one == 0)
         status = replace_by_reserve(store, write, hash, &foresight, now, outcome);
     if (status == MEMSTORE_OK && ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
