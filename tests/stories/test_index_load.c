@@ -174,7 +174,8 @@ static uint64_t entries_that_fit(unsigned kilobytes)
 Test(index_load, without_eviction_no_write_is_refused_for_a_table_that_is_being_replaced,
      .timeout = 120)
 {
-    for (unsigned kilobytes = 1500; kilobytes <= 5000; kilobytes += 100) {
+    for (unsigned i = 0, limits = TEST_FEWER(36, 6); i < limits; i++) {
+        const unsigned kilobytes = 1500 + i * 3600 / limits;
         const uint64_t entries = entries_that_fit(kilobytes);
 
         cr_expect_geq(entries, kilobytes * UINT64_C(33), "%u kB hold %" PRIu64 " entries",
@@ -189,7 +190,8 @@ Test(index_load, a_large_entry_is_not_refused_for_a_table_that_is_being_replaced
     const size_t size = (1 << 20) * 9 / 20;
     unsigned char *value = test_bytes(size, 1);
 
-    for (uint64_t count = 22000; count < 87000; count += 1300) {
+    for (unsigned i = 0, counts = TEST_FEWER(50, 10); i < counts; i++) {
+        const uint64_t count = 22000 + i * UINT64_C(65000) / counts;
         memstore *store = test_open("performance.memory_limit=1MiB", "eviction=fifo", "shards=1",
                                     "maintenance=manual", NULL);
 
