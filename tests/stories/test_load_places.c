@@ -13,8 +13,6 @@
 
 /* ---- What comes while one waits for a place ---- */
 
-#define TEN_MINUTES 600000
-
 static size_t count_flights(memstore *store)
 {
     struct ms_flight **list;
@@ -26,25 +24,6 @@ static size_t count_flights(memstore *store)
         ms_flight_drop(list[i], &left);
     free(list);
     return count;
-}
-
-static bool waits_on(void *asker)
-{
-    return !atomic_load(&((struct asker *)asker)->gives_up);
-}
-
-/* Ask, and wait for a place or for another's load for as long as the test lets it. */
-static void *ask_until_told(void *context)
-{
-    const struct ms_wait_asked asked = {waits_on, context};
-    struct asker *asker = context;
-    memstore_loader loader = loader_of(asker->source);
-
-    loader.wait_ms = TEN_MINUTES;
-    ms_wait_asked = &asked;
-    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
-    ms_wait_asked = NULL;
-    return NULL;
 }
 
 static void *load_other(void *context)
