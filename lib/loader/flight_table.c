@@ -18,6 +18,11 @@
 #define FLIGHTS_PER_BUCKET 4
 #define MOST_BUCKETS (UINT32_C(1) << 18)
 
+/* All flights are moved to other buckets under the lock. No more than so many are, which takes a millisecond or
+ * two: with as many there are all buckets that the limit has, if it has them then, and with more they are not given
+ * back. */
+#define MOVED_AT_MOST 16384
+
 static uint32_t parts_for(uint64_t limit)
 {
     uint32_t count = MS_FLIGHT_PARTS_LEAST;
@@ -258,6 +263,7 @@ static void move_to(struct ms_flights *flights, struct ms_flight **buckets, uint
 
     flights->buckets = buckets;
     flights->bucket_count = count;
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, ms_load_relaxed(&flights->listed));
     for (uint32_t i = 0; i < old_count; i++) {
         for (struct ms_flight *flight = old[i], *next; flight != NULL; flight = next) {
             next = flight->next;
@@ -293,12 +299,20 @@ static void have_buckets(struct ms_flights *flights, uint32_t count)
         uncharge(flights, bytes, false);
 }
 
+/* For how many flights to have buckets when so many are listed. */
+static uint64_t worth_buckets(const struct ms_flights *flights, uint64_t listed)
+{
+    if (2 * listed > MOVED_AT_MOST)
+        return UINT64_MAX;
+    return 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+}
+
 /* One more is to be listed: have more buckets if those there are have their fill, at once as many as absences
  * may come to need, so that flights are moved while they are few. */
 static void grow(struct ms_flights *flights)
 {
     const uint64_t listed = ms_load_relaxed(&flights->listed);
-    const uint64_t many = 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+    const uint64_t many = worth_buckets(flights, listed);
 
     if (listed >= (uint64_t)flights->bucket_count * FLIGHTS_PER_BUCKET) {
         const uint32_t count = buckets_for(flights, many, ms_budget_limit(flights->budget));
@@ -316,7 +330,7 @@ static void shrink(struct ms_flights *flights, uint32_t most, uint64_t most_byte
                                ? most_bytes * MS_FLIGHTS_ABSENT_SHARE
                                : UINT64_MAX;
 
-    if (flights->bucket_count > buckets_for(flights, most, limit)) {
+    if (listed <= MOVED_AT_MOST && flights->bucket_count > buckets_for(flights, most, limit)) {
         const uint32_t count = buckets_for(flights, listed, limit);
 
         if (count < flights->bucket_count)

@@ -110,7 +110,7 @@ struct ms_flights {
     _Atomic(atomic_uint *) filter;
     struct ms_flight **buckets; /* the first, which lie behind the filter, or more; lock */
     uint32_t bucket_count;      /* lock */
-    uint32_t most_absent;       /* absences that there may be, as was said last; lock */
+    uint32_t most_absent;       /* absences of a kind that there may be, as was said last; lock */
     /* Listed flights; lock to write. Read by every write of a key. */
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };

@@ -195,6 +195,20 @@ static void assert_known(memstore *store, const char *prefix, int count)
 #define FEW 250
 #define MORE 300
 
+/* Whatever else was loaded meanwhile. */
+Test(absences, have_all_that_they_may_come_to_be_listed_in_while_they_are_few)
+{
+    memstore *store = test_open(LIMIT, MANY_ABSENCES, "maintenance=manual", NULL);
+    struct row row = {.store = store, .value = "there"};
+
+    ask_for_absent(store, "absent", 256);
+    cr_assert_eq(store->flights.bucket_count, 64);
+    assert_loads(store, "key", &row, "there");
+    ask_for_absent(store, "absent", 257);
+    cr_assert_eq(store->flights.bucket_count, 4096);
+    memstore_destroy(store);
+}
+
 Test(absences, are_remembered_when_the_limit_has_nothing_to_list_more_of_them_in)
 {
     memstore *store = test_open(LIMIT, MANY_ABSENCES, "maintenance=manual", NULL);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads that wait for a place, or for bytes. */
-#include "platform/wait.h"
 #include "store/store.h"
 #include "stories/flights.h"
 #include "stories/sources.h"
