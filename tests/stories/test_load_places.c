@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads that wait for a place, or for bytes. */
+#include "store/load/place.h"
 #include "store/store.h"
 #include "stories/flights.h"
 #include "stories/sources.h"
@@ -161,4 +162,48 @@ Test(load_places, max_load_bytes_holds_loads_back_by_what_values_were_before)
 Test(load_places, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
 {
     check_that_bytes_hold_back("loader.max_load_bytes=8KiB", ask_for_two);
+}
+
+/* A loader of several whose first value, when it is released, asks for another key, and what its thread holds then. */
+struct reloading {
+    memstore *store;
+    uint32_t held;
+};
+
+static void load_another(void *context)
+{
+    struct reloading *reloading = context;
+    struct source source = {.value = "another"};
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    assert_ok(memstore_get_or_load(reloading->store, "another", 7, &loader, &view));
+    memstore_view_release(&view);
+    reloading->held = ms_load_bytes_held(reloading->store);
+}
+
+static int answer_and_load_another(const memstore_key *keys, size_t n, memstore_load_value *out,
+                                   void *context)
+{
+    (void)keys;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (memstore_load_value){.value = "one", .value_size = 3};
+    out[0].release = load_another;
+    out[0].release_context = context;
+    return MEMSTORE_LOAD_OK;
+}
+
+Test(load_places, a_load_that_a_release_makes_gives_nothing_back_that_others_are_held_with)
+{
+    memstore *store = test_open("loader.max_load_bytes=8KiB", NULL);
+    struct reloading reloading = {.store = store};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load_many = answer_and_load_another, .context = &reloading};
+    const memstore_key keys[] = {{"one", 3}, {"two", 3}};
+    memstore_view views[2];
+
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
+    memstore_view_release_many(views, 2);
+    cr_assert(reloading.held != 0 && ms_load_bytes_held(store) == 0);
+    memstore_destroy(store);
 }

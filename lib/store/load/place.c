@@ -2,6 +2,7 @@
 #include "store/load/place.h"
 
 #include "store/calling.h"
+#include "store/calls.h"
 #include "store/load/load.h"
 #include "store/store.h"
 #include "store/write/outcome.h"
@@ -142,6 +143,7 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (status == MEMSTORE_OK) {
         held.bytes_of = store;
         held.bytes = wanted;
+        held.bytes_calls = ms_calls_back(store);
     } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
         ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
     }
@@ -150,7 +152,8 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
 
 void ms_load_done(memstore *store)
 {
-    if (held.bytes_of != store || ms_load_is_calling(store))
+    if (held.bytes_of != store || ms_load_is_calling(store) ||
+        ms_calls_back(store) > held.bytes_calls)
         return;
     held.bytes_of = NULL;
     ms_gate_leave(&store->load_bytes_gate, held.bytes);
@@ -185,6 +188,7 @@ void ms_load_take_back(const struct ms_load_held *lent)
         enter_again(store, &store->load_bytes_gate, lent->bytes)) {
         held.bytes_of = store;
         held.bytes = lent->bytes;
+        held.bytes_calls = lent->bytes_calls;
     }
     if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
         held.reader_of = store;
