@@ -24,8 +24,8 @@ struct round {
     bool closes;    /* while they read */
     bool bypasses;  /* on_store_error */
     bool fails;     /* the loader, at times */
-    /* Views have places. Who asks for several, or in a loader, may hold some while he waits for others, and who has an old
-     * value while he waits for bytes; each for as long as the store lets him wait. None of them does it then. */
+    /* Views have places. Who asks for several, or in a loader, would hold some while he waits for others, for as long as
+     * the store lets him wait. */
     bool has_places;
     atomic_bool closing;
 };
@@ -430,16 +430,14 @@ static void open_store(struct test_rng *rng)
         now.impatient ? CHOOSE("loader.timeout=0", "loader.timeout=3ms") : "loader.timeout=0";
     const char *const readers = now.has_places ? "performance.max_concurrent_readers=3"
                                                : "performance.max_concurrent_readers=0";
-    const char *const bytes = now.has_places
-                                  ? "loader.max_load_bytes=0"
-                                  : CHOOSE("loader.max_load_bytes=0", "loader.max_load_bytes=1KiB");
 
     store = test_open(
         "performance.memory_limit=2MB", "performance.lock_timeout=60s", "loader.retry_initial=1ms",
         "loader.retry_max=2ms", patience, readers,
         now.bypasses ? "loader.on_store_error=bypass" : "loader.on_store_error=fail",
         CHOOSE("shards=1", "shards=4"),
-        CHOOSE("loader.max_loads=0", "loader.max_loads=1", "loader.max_loads=3"), bytes,
+        CHOOSE("loader.max_loads=0", "loader.max_loads=1", "loader.max_loads=3"),
+        CHOOSE("loader.max_load_bytes=0", "loader.max_load_bytes=1KiB"),
         CHOOSE("loader.max_stale=0", "loader.max_stale=20ms"),
         CHOOSE("loader.refresh_after=0", "loader.refresh_after=2ms"),
         CHOOSE("loader.negative_ttl=0", "loader.negative_ttl=1ms", "loader.negative_ttl=1s"),

@@ -5,6 +5,7 @@
 #include "stories/flights.h"
 #include "stories/sources.h"
 #include "support/await.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #include <pthread.h>
@@ -205,5 +206,42 @@ Test(load_places, a_load_that_a_release_makes_gives_nothing_back_that_others_are
     assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
     memstore_view_release_many(views, 2);
     cr_assert(reloading.held != 0 && ms_load_bytes_held(store) == 0);
+    memstore_destroy(store);
+}
+
+static bool are_in_line(struct ms_gate *gate, uint32_t count)
+{
+    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
+}
+
+/* The one has an old value, which takes the only place, and waits for bytes; the other is given those first, and needs
+ * a place. */
+Test(load_places, who_has_bytes_and_who_has_a_place_do_not_wait_for_each_other)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s", "loader.max_load_bytes=1KiB",
+                  "loader.timeout=10m", "performance.max_concurrent_readers=1",
+                  "performance.lock_timeout=20s", NULL);
+    struct source source = {.value = "new"};
+    struct asker refreshes = {.store = store, .source = &source}, loads = refreshes;
+
+    assert_ok(test_set(store, "key", "old", 0));
+    test_clock_advance(10000);
+    cr_assert(ms_gate_try_enter(&store->load_bytes_gate, 1));
+    cr_assert_eq(pthread_create(&loads.thread, NULL, load_other, &loads), 0);
+    TEST_AWAIT(are_in_line(&store->load_bytes_gate, 1));
+    cr_assert_eq(pthread_create(&refreshes.thread, NULL, ask_in_thread, &refreshes), 0);
+    TEST_AWAIT(are_in_line(&store->load_bytes_gate, 2));
+    ms_gate_leave(&store->load_bytes_gate, 1);
+    pthread_join(refreshes.thread, NULL);
+    assert_ok(refreshes.status);
+    cr_assert_eq(memcmp(refreshes.view.data, "new", 3), 0);
+    memstore_view_release(&refreshes.view);
+    pthread_join(loads.thread, NULL);
+    assert_ok(loads.status);
+    memstore_view_release(&loads.view);
+    cr_assert(ms_gate_try_enter(&store->load_bytes_gate, 1), "nothing of them is held");
+    ms_gate_leave(&store->load_bytes_gate, 1);
     memstore_destroy(store);
 }
