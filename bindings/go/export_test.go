@@ -20,6 +20,14 @@ func (s *Store) WaitingFor(key string) int {
 	return 0
 }
 
+// WaitingForPlaces is how many loads wait in line to be called.
+func (s *Store) WaitingForPlaces() int {
+	gate := s.bounds.loads
+	gate.mutex.Lock()
+	defer gate.mutex.Unlock()
+	return gate.line.Len()
+}
+
 // DirectAvailable says whether this build can read a store's memory itself.
 const DirectAvailable = direct.Available
 

@@ -44,8 +44,10 @@ func attempt[T any](a *attempts, load func() (T, error)) (value T, err error) {
 	if err := a.takePlace(); err != nil {
 		return value, err
 	}
-	if !a.flight.nested {
-		defer a.flight.place.giveLoads()
+	if place := a.flight.place; !a.flight.nested {
+		place.setCalls(true)
+		defer place.giveLoads()
+		defer place.setCalls(false)
 	}
 	return guarded(load)
 }

@@ -195,6 +195,26 @@ func TestWhoFindsNoPlaceAmongLoadsIsToldSo(t *testing.T) {
 	must(t, err)
 }
 
+// It may have the place of its loader no longer, who has given that to others.
+func TestWhoOutlivesItsLoaderHasNoPartInItsPlace(t *testing.T) {
+	store := open(t, memstore.Config{MaxLoads: 1, LoadTimeout: 50 * time.Millisecond})
+	var outlives context.Context
+	_, err := store.GetOrLoad(ctx, "outer", 0, func(ctx context.Context, _ string) ([]byte, error) {
+		outlives = context.WithoutCancel(ctx)
+		return nil, nil
+	})
+	must(t, err)
+	load, entered, leave := held("v")
+	out := loadInBackground(ctx, store, load)
+	<-entered
+	_, err = store.GetOrLoad(outlives, "other", 0, constant)
+	wantErrorOf(t, err, "GetOrLoad", "other", memstore.ErrLockTimeout)
+	leave <- struct{}{}
+	expectLoaded(t, out, "v")
+	_, err = store.GetOrLoad(outlives, "other", 0, constant)
+	must(t, err)
+}
+
 // One place is enough for loaders that load other keys, alone or as others do.
 func TestLoadersThatLoadNeedOnePlace(t *testing.T) {
 	store := open(t, memstore.Config{MaxLoads: 1, MaxLoadBytes: 1, LoadTimeout: time.Minute})
@@ -250,7 +270,9 @@ func refreshInLoader(t *testing.T, ask func(context.Context, *memstore.Store, me
 				return nil, err
 			}
 		}
-		time.Sleep(10 * time.Millisecond) // in which it would run
+		eventually(t, "the refresh runs, or waits for a place", func() bool {
+			return store.WaitingForPlaces() != 0 || len(refreshed) != 0
+		})
 		return nil, nil
 	})
 	must(t, err)

@@ -114,9 +114,23 @@ type place struct {
 	mutex sync.Mutex
 	loads int64 // held of bounds.loads
 	bytes int64 // held of bounds.bytes
+	calls bool  // the loader is being called
 	waits int   // goroutines of the loader that wait for the loads of others
 	// What was held when the first of them began to wait, who may be waiting for it,
 	lentLoads, lentBytes int64 // and has not been taken back
+}
+
+// setCalls says whether the loader is being called.
+func (p *place) setCalls(calls bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.calls = calls
+}
+
+func (p *place) isCalling() bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.calls
 }
 
 // take has a place hold n of a gate more; false when the context or the store ends first.

@@ -16,9 +16,10 @@ type flight struct {
 }
 
 // newFlight is one that begins with a caller who has this context. One that only refreshes has a place of its own in any
-// case: the loader that begins it does not wait for it, and may return long before.
+// case: the loader that begins it does not wait for it, and may return long before. So has that of a goroutine which its
+// loader has left behind.
 func newFlight(ctx context.Context, store *Store, refreshes bool) *flight {
-	if outer, nested := ctx.Value(flightKey{}).(*flight); nested && !refreshes {
+	if outer, nested := ctx.Value(flightKey{}).(*flight); nested && !refreshes && outer.place.isCalling() {
 		return &flight{place: outer.place, nested: true}
 	}
 	return &flight{place: &place{store: store}}

@@ -18,6 +18,11 @@
 #define FLIGHTS_PER_BUCKET 4
 #define MOST_BUCKETS (UINT32_C(1) << 18)
 
+/* All flights are moved to other buckets under the lock. No more than so many are, which takes a millisecond or
+ * two: with as many there are all buckets that the limit has, if it has them then, and with more they are not given
+ * back. */
+#define MOVED_AT_MOST 16384
+
 static uint32_t parts_for(uint64_t limit)
 {
     uint32_t count = MS_FLIGHT_PARTS_LEAST;
@@ -98,19 +103,50 @@ void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flig
         flight->later->earlier = flight->earlier;
 }
 
+/* Those of the same kind. */
+static struct ms_absences *absences_with(struct ms_flights *flights, const struct ms_flight *flight)
+{
+    return flight->pause ? &flights->pauses : &flights->absences;
+}
+
 static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *absence)
 {
+    struct ms_absences *absences = absences_with(flights, absence);
+
     if (absence->earlier != NULL)
         absence->earlier->later = absence->later;
     else
-        flights->first = absence->later;
+        absences->first = absence->later;
     if (absence->later != NULL)
         absence->later->earlier = absence->earlier;
     else
-        flights->last = absence->earlier;
+        absences->last = absence->earlier;
     absence->absence = false;
-    flights->absences--;
+    absences->count--;
     flights->absent_bytes -= ms_flight_bytes(absence->key_size);
+}
+
+/* How many absences there may be. */
+struct bounds {
+    uint32_t absences, pauses;
+    uint64_t bytes; /* of both */
+};
+
+/* The oldest of the kind of which there are more, or NULL. */
+static struct ms_flight *oldest(const struct ms_flights *flights)
+{
+    return flights->pauses.count > flights->absences.count ? flights->pauses.first
+                                                           : flights->absences.first;
+}
+
+/* The next to be forgotten, or NULL when there are no more than there may be. */
+static struct ms_flight *excess(const struct ms_flights *flights, const struct bounds *most)
+{
+    if (flights->absences.count > most->absences)
+        return flights->absences.first;
+    if (flights->pauses.count > most->pauses)
+        return flights->pauses.first;
+    return flights->absent_bytes > most->bytes ? oldest(flights) : NULL;
 }
 
 static bool charge(struct ms_flights *flights, uint64_t bytes)
@@ -227,6 +263,7 @@ static void move_to(struct ms_flights *flights, struct ms_flight **buckets, uint
 
     flights->buckets = buckets;
     flights->bucket_count = count;
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, ms_load_relaxed(&flights->listed));
     for (uint32_t i = 0; i < old_count; i++) {
         for (struct ms_flight *flight = old[i], *next; flight != NULL; flight = next) {
             next = flight->next;
@@ -262,12 +299,20 @@ static void have_buckets(struct ms_flights *flights, uint32_t count)
         uncharge(flights, bytes, false);
 }
 
+/* For how many flights to have buckets when so many are listed. */
+static uint64_t worth_buckets(const struct ms_flights *flights, uint64_t listed)
+{
+    if (2 * listed > MOVED_AT_MOST)
+        return UINT64_MAX;
+    return 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+}
+
 /* One more is to be listed: have more buckets if those there are have their fill, at once as many as absences
  * may come to need, so that flights are moved while they are few. */
 static void grow(struct ms_flights *flights)
 {
     const uint64_t listed = ms_load_relaxed(&flights->listed);
-    const uint64_t many = 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+    const uint64_t many = worth_buckets(flights, listed);
 
     if (listed >= (uint64_t)flights->bucket_count * FLIGHTS_PER_BUCKET) {
         const uint32_t count = buckets_for(flights, many, ms_budget_limit(flights->budget));
@@ -285,7 +330,7 @@ static void shrink(struct ms_flights *flights, uint32_t most, uint64_t most_byte
                                ? most_bytes * MS_FLIGHTS_ABSENT_SHARE
                                : UINT64_MAX;
 
-    if (flights->bucket_count > buckets_for(flights, most, limit)) {
+    if (listed <= MOVED_AT_MOST && flights->bucket_count > buckets_for(flights, most, limit)) {
         const uint32_t count = buckets_for(flights, listed, limit);
 
         if (count < flights->bucket_count)
@@ -295,8 +340,8 @@ static void shrink(struct ms_flights *flights, uint32_t most, uint64_t most_byte
 
 void ms_flights_fini(struct ms_flights *flights)
 {
-    while (flights->first != NULL)
-        ms_flights_remove(flights, flights->first);
+    while (oldest(flights) != NULL)
+        ms_flights_remove(flights, oldest(flights));
     if (flights->bucket_count != 0) {
         have_buckets(flights, first_count(flights));
         uncharge(flights, ms_flights_first_bytes(flights), flights->has_filter_aside);
@@ -307,26 +352,24 @@ void ms_flights_fini(struct ms_flights *flights)
     ms_mutex_destroy(&flights->lock);
 }
 
-/* Whether absences are above a bound of their number or of their bytes. */
-static bool exceed_locked(const struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
-{
-    return flights->absences > most || flights->absent_bytes > most_bytes;
-}
-
 /* Forget some of them, the oldest first. False when none is above the bounds any more. */
-static bool forget_some(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+static bool forget_some(struct ms_flights *flights, const struct bounds *most)
 {
+    struct ms_flight *next;
+
     ms_mutex_lock(&flights->lock);
-    for (int i = 0; i < FORGOTTEN_AT_ONCE && exceed_locked(flights, most, most_bytes); i++)
-        ms_flights_remove(flights, flights->first);
-    const bool exceed = exceed_locked(flights, most, most_bytes);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && (next = excess(flights, most)) != NULL; i++)
+        ms_flights_remove(flights, next);
+    const bool exceed = excess(flights, most) != NULL;
     ms_mutex_unlock(&flights->lock);
     return exceed;
 }
 
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
 {
-    while (forget_some(flights, most, most_bytes))
+    const struct bounds bounds = {most, ms_flights_most_pauses(most), most_bytes};
+
+    while (forget_some(flights, &bounds))
         ;
     ms_mutex_lock(&flights->lock);
     shrink(flights, most, most_bytes);
@@ -336,11 +379,11 @@ void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint6
 static bool forget_oldest(struct ms_flights *flights)
 {
     ms_mutex_lock(&flights->lock);
-    const bool any = flights->first != NULL;
-    if (any)
-        ms_flights_remove(flights, flights->first);
+    struct ms_flight *const flight = oldest(flights);
+    if (flight != NULL)
+        ms_flights_remove(flights, flight);
     ms_mutex_unlock(&flights->lock);
-    return any;
+    return flight != NULL;
 }
 
 /* Memory that is charged, where to is told; or NULL. */
@@ -421,26 +464,38 @@ struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_fl
     return flight;
 }
 
-bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
+static void append_absence_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
-    const uint64_t more_buckets = more_bytes(flights);
+    struct ms_absences *absences = absences_with(flights, flight);
 
-    flights->most_absent = most;
-    if (most == 0 || bytes + more_buckets > most_bytes)
-        return false;
-    while (exceed_locked(flights, most - 1, most_bytes - bytes - more_buckets))
-        ms_flights_remove(flights, flights->first);
     flight->absence = true;
     flight->references++;
-    flight->earlier = flights->last;
-    if (flights->last != NULL)
-        flights->last->later = flight;
+    flight->earlier = absences->last;
+    if (absences->last != NULL)
+        absences->last->later = flight;
     else
-        flights->first = flight;
-    flights->last = flight;
-    flights->absences++;
-    flights->absent_bytes += bytes;
+        absences->first = flight;
+    absences->last = flight;
+    absences->count++;
+    flights->absent_bytes += ms_flight_bytes(flight->key_size);
+}
+
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most,
+                             bool pause)
+{
+    const uint64_t bytes = ms_flight_bytes(flight->key_size) + more_bytes(flights);
+    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
+    struct ms_flight *next;
+
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    const struct bounds bounds = {.absences = pause ? UINT32_MAX : most - 1,
+                                  .pauses = pause ? most - 1 : UINT32_MAX,
+                                  .bytes = most_bytes - bytes};
+    while ((next = excess(flights, &bounds)) != NULL)
+        ms_flights_remove(flights, next);
+    flights->most_absent = most;
+    flight->pause = pause;
+    append_absence_locked(flights, flight);
     return true;
 }

@@ -38,7 +38,8 @@ void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *f
 void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight);
 /* Whether the time of a lease or an absence is over; then nobody joins it any more. */
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight);
-/* Keep an absence, if there is room for it when the oldest have made way: `most` at most. */
-bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most);
+/* Keep an absence, or a pause, if there is room for it when the oldest have made way: `most` of its kind at most. */
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most,
+                             bool pause);
 
 #endif

@@ -167,13 +167,11 @@ static bool end(struct ms_flight *flight, int status, const memstore_view *value
     if (!flight->listed)
         ms_flights_end_overtaken(flights, flight);
     const bool keeps = flight->listed && !flights->closed &&
-                       ms_flights_keep_absence(flights, flight, keeping.most);
-    if (keeps) {
+                       ms_flights_keep_absence(flights, flight, keeping.most, keeping.pause);
+    if (keeps)
         flight->until = keeping.until;
-        flight->pause = keeping.pause;
-    } else {
+    else
         ms_flights_remove(flights, flight);
-    }
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;

@@ -15,7 +15,8 @@
  * answer that the key does not exist may stay listed for a while, as an *absence*. A key that is
  * there and old is *refreshed* by a flight, which nobody waits for who has the old value; when that
  * fails it stays listed as an absence of another kind, a *pause*, which holds back the next refresh,
- * and no load.
+ * and no load. Of either kind the oldest makes way for one that is one too many of its own; for want of
+ * memory, the oldest of the kind of which there are more.
  *
  * FL-1  Of one key at most one flight is listed.
  * FL-2  A flight that was overtaken is not listed and never becomes it again. Until it ends it is in the
@@ -81,19 +82,25 @@ struct ms_flight {
     char key[];
 };
 
+/* Absences of one kind as they came. */
+struct ms_absences {
+    struct ms_flight *first, *last;
+    uint32_t count;
+};
+
 struct ms_flights {
     ms_mutex lock;
     bool closed;              /* lock */
     bool wipes;               /* keys are overwritten before they are freed; constant */
     uint32_t leading;         /* flights that threads lead; lock */
-    uint32_t absences;        /* lock */
-    uint64_t absent_bytes;    /* that they are charged; lock */
+    uint64_t absent_bytes;    /* that absences of both kinds are charged; lock */
     struct ms_budget *budget; /* constant, like the next two */
     uint64_t spare;           /* what is to be left of it */
     uint32_t parts;           /* of the filter */
     struct ms_budget aside;   /* that is charged to it from the start, for when it is used up */
     atomic_uint_least64_t charged;    /* to it, by all flights and for that */
-    struct ms_flight *first, *last;   /* of the absences; lock */
+    struct ms_absences absences;      /* but for pauses; lock */
+    struct ms_absences pauses;        /* lock */
     struct ms_flight *overtaken;      /* that have not ended; lock */
     pthread_cond_t changes;           /* `leading` came to 0, or `closed` was set */
     atomic_uint_least64_t kept_bytes; /* kept.h */
@@ -103,7 +110,7 @@ struct ms_flights {
     _Atomic(atomic_uint *) filter;
     struct ms_flight **buckets; /* the first, which lie behind the filter, or more; lock */
     uint32_t bucket_count;      /* lock */
-    uint32_t most_absent;       /* absences that there may be, as was said last; lock */
+    uint32_t most_absent;       /* absences of a kind that there may be, as was said last; lock */
     /* Listed flights; lock to write. Read by every write of a key. */
     atomic_uint listed MS_ALIGNED(MS_CACHE_LINE);
 };
@@ -176,7 +183,7 @@ void ms_flights_end(struct ms_flight *flight, int status, const memstore_view *v
 /* End it with KEY_NOT_FOUND and, unless it was overtaken, keep that as an absence until a time, the
  * oldest making way where there are `most`. True when it is kept. */
 bool ms_flights_end_absent(struct ms_flight *flight, int64_t until, uint32_t most);
-/* End one that has failed to refresh its key, and keep it as a pause in the same way. */
+/* End one that has failed to refresh its key, and keep it as a pause in the same way, among `most` of those. */
 bool ms_flights_end_paused(struct ms_flight *flight, int status, const memstore_view *value,
                            int64_t until, uint32_t most);
 /* Bytes that absences take of a limit at most, with the buckets that they need beyond the first. */
@@ -186,8 +193,15 @@ static inline uint64_t ms_flights_most_absent(uint64_t limit)
     return limit / MS_FLIGHTS_ABSENT_SHARE;
 }
 
-/* Forget the oldest absences and pauses until there are so many and so many bytes of them at most, and
- * give back buckets that are not for so many. */
+/* As many pauses are kept as absences, but so many in any case, if there is memory for them. */
+#define MS_FLIGHTS_PAUSES_LEAST 1000
+static inline uint32_t ms_flights_most_pauses(uint32_t most_absences)
+{
+    return most_absences > MS_FLIGHTS_PAUSES_LEAST ? most_absences : MS_FLIGHTS_PAUSES_LEAST;
+}
+
+/* Forget the oldest absences until there are so many at most, the oldest pauses until there are as many as that
+ * allows, and of both until they have so many bytes; and give back buckets that are not for so many. */
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 /* Wait until a time in ms_clock_exact_ms(): OK; CACHE_CLOSED; or LOCK_TIMEOUT when the caller, who is
  * asked (WT-2), does not want to wait on. */

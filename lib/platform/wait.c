@@ -13,7 +13,7 @@
 __thread void (*ms_before_wait)(void);
 __thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL, 0};
 
-__thread const struct ms_wait_asked *ms_wait_asked;
+__thread struct ms_wait_asked *ms_wait_asked;
 
 void ms_wait_us(uint32_t us)
 {
@@ -48,7 +48,7 @@ bool ms_wait_was_cut(void)
 {
     const int64_t until_us = ms_wait_bound.until_us;
 
-    return ms_wait_is_stopped() ||
+    return ms_wait_is_stopped() || (ms_wait_asked != NULL && ms_wait_asked->gave_up) ||
            (until_us != MS_WAIT_UNBOUNDED && ms_clock_real_us() >= until_us);
 }
 
@@ -83,7 +83,10 @@ int64_t ms_wait_until_asking(int64_t deadline_us)
 
 bool ms_wait_goes_on(int64_t deadline_us)
 {
-    const struct ms_wait_asked *const asked = ms_wait_asked;
+    struct ms_wait_asked *const asked = ms_wait_asked;
 
-    return asked != NULL && !ms_wait_is_over(deadline_us) && asked->goes_on(asked->context);
+    if (asked == NULL || ms_wait_is_over(deadline_us))
+        return false;
+    asked->gave_up = !asked->goes_on(asked->context);
+    return !asked->gave_up;
 }

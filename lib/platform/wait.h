@@ -66,7 +66,8 @@ int64_t ms_wait_deadline(int64_t deadline_us);
 /* The same for who knows what ms_clock_real_us() says. */
 int64_t ms_wait_deadline_from(int64_t now_us, int64_t deadline_us);
 
-/* Whether the bound is over, so that what was not had may be for want of patience. */
+/* Whether the bound is over, or who was asked did not want to wait on, so that what was not had may be for want
+ * of patience. */
 bool ms_wait_was_cut(void);
 
 /* Whether somebody ended the thread's waits. */
@@ -89,10 +90,11 @@ int64_t ms_wait_look(int64_t deadline_us);
 struct ms_wait_asked {
     bool (*goes_on)(void *context);
     void *context;
+    bool gave_up; /* he did not want to: what was not had is for want of his patience */
 };
 
 /* Who is asked during such waits of the thread; NULL in most threads. */
-extern __thread const struct ms_wait_asked *ms_wait_asked;
+extern __thread struct ms_wait_asked *ms_wait_asked;
 
 /* Until when to wait before asking, or, with nobody to ask, to the deadline. */
 int64_t ms_wait_until_asking(int64_t deadline_us);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stories/sources.h"
 
+#include "platform/wait.h"
 #include "store/store.h"
 #include "support/await.h"
 #include "support/clock.h"
@@ -129,6 +130,26 @@ void *ask_in_thread(void *context)
     const memstore_loader loader = loader_of(asker->source);
 
     asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    return NULL;
+}
+
+#define TEN_MINUTES 600000
+
+static bool waits_on(void *asker)
+{
+    return !atomic_load(&((struct asker *)asker)->gives_up);
+}
+
+void *ask_until_told(void *context)
+{
+    struct ms_wait_asked asked = {waits_on, context, false};
+    struct asker *asker = context;
+    memstore_loader loader = loader_of(asker->source);
+
+    loader.wait_ms = TEN_MINUTES;
+    ms_wait_asked = &asked;
+    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
+    ms_wait_asked = NULL;
     return NULL;
 }
 

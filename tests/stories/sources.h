@@ -68,6 +68,8 @@ struct asker {
 };
 
 void *ask_in_thread(void *context);
+/* Ask, and wait for a place, for another attempt or for another's load until `gives_up` is set. */
+void *ask_until_told(void *context);
 
 /* Ask in a thread, until the loader has been called so often in all. */
 void begin_asking(struct asker *asker, void *(*how)(void *), unsigned calls);

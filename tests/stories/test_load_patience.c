@@ -4,6 +4,7 @@
 #include "stories/flights.h"
 #include "stories/sources.h"
 #include "support/await.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 #include "support/holder.h"
 
@@ -56,16 +57,32 @@ static bool waits_for_place(memstore *store)
            has_line(&store->admission.views);
 }
 
+/* Who asks, and how to have him give up. */
+struct way {
+    void *(*ask)(void *context);
+    void (*end)(struct asker *asker);
+};
+
+static const struct way by_bound = {ask_until_stopped, end_waits_of};
+
+static void tell_to_give_up(struct asker *asker)
+{
+    atomic_store(&asker->gives_up, true);
+    pthread_join(asker->thread, NULL);
+}
+
+static const struct way by_being_asked = {ask_until_told, tell_to_give_up};
+
 /* Have one caller wait for a place and another for his load, which are those of so many `others` and two more, and
  * stop the waits of the first. */
-static void stop_the_leader(memstore *store, struct asker *leader, struct asker *waiter,
-                            unsigned others)
+static void stop_the_leader(memstore *store, const struct way *way, struct asker *leader,
+                            struct asker *waiter, unsigned others)
 {
-    begin(leader, ask_until_stopped);
+    begin(leader, way->ask);
     TEST_AWAIT(waits_for_place(store));
     begin(waiter, ask_in_thread);
     wait_for_references(store, others + 2);
-    end_waits_of(leader);
+    way->end(leader);
     assert_status(leader->status, MEMSTORE_ERR_LOCK_TIMEOUT);
 }
 
@@ -78,7 +95,7 @@ Test(load_patience, who_stops_waiting_for_a_view_stops_nobody_who_waits_for_his_
 
     assert_ok(test_set(store, "held", "v", 0));
     assert_ok(memstore_get_view(store, "held", 4, &held));
-    stop_the_leader(store, &leader, &waiter, 0);
+    stop_the_leader(store, &by_bound, &leader, &waiter, 0);
     memstore_view_release(&held);
     assert_gets(&waiter, "loaded");
     cr_assert(source.calls == 1 && test_stats(store).load_failures == 0);
@@ -94,7 +111,7 @@ static void *load_other(void *context)
     return NULL;
 }
 
-static void check_that_only_the_leader_stops(const char *bound)
+static void check_that_only_the_leader_stops(const char *bound, const struct way *way)
 {
     memstore *store = test_open(LONG, "loader.timeout=10m", bound, NULL);
     struct source source = {.value = "loaded"}, other = {.value = "other", .holds = true};
@@ -103,7 +120,7 @@ static void check_that_only_the_leader_stops(const char *bound)
 
     __atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
     begin_asking(&holder, load_other, 1);
-    stop_the_leader(store, &leader, &waiter, 1);
+    stop_the_leader(store, way, &leader, &waiter, 1);
     atomic_store(&other.holds, false);
     assert_gets(&holder, "other");
     assert_gets(&waiter, "loaded");
@@ -115,8 +132,37 @@ static void check_that_only_the_leader_stops(const char *bound)
 
 Test(load_patience, nor_does_who_stops_waiting_for_a_place_to_load)
 {
-    check_that_only_the_leader_stops("loader.max_loads=1");
-    check_that_only_the_leader_stops("loader.max_load_bytes=1KiB");
+    check_that_only_the_leader_stops("loader.max_loads=1", &by_bound);
+    check_that_only_the_leader_stops("loader.max_load_bytes=1KiB", &by_bound);
+}
+
+Test(load_patience, nor_does_who_is_asked_whether_to_wait_on_for_a_place)
+{
+    check_that_only_the_leader_stops("loader.max_loads=1", &by_being_asked);
+    check_that_only_the_leader_stops("loader.max_load_bytes=1KiB", &by_being_asked);
+}
+
+/* The clock stands still: a pause does not end, and is one but once in 600000 times. */
+Test(load_patience, nor_does_who_is_asked_whether_to_wait_for_another_attempt)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.timeout=1h", "loader.retry_initial=10m",
+                  "loader.retry_max=10m", "loader.breaker_failures=1", NULL);
+    struct source busy = {.result = MEMSTORE_LOAD_RETRY};
+    struct source source = {.value = "loaded", .holds = true};
+    struct asker leader = {.store = store, .source = &busy};
+    struct asker waiter = {.store = store, .source = &source};
+
+    begin_asking(&leader, ask_until_told, 1);
+    begin(&waiter, ask_in_thread);
+    wait_for_references(store, 2);
+    tell_to_give_up(&leader);
+    assert_status(leader.status, MEMSTORE_ERR_LOCK_TIMEOUT);
+    atomic_store(&source.holds, false);
+    assert_gets(&waiter, "loaded");
+    cr_assert(busy.calls == 1 && source.calls == 1 && test_stats(store).load_failures == 0);
+    memstore_destroy(store);
 }
 
 /* ---- Memory ---- */

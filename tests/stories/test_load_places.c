@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads that wait for a place, or for bytes. */
-#include "platform/wait.h"
+#include "store/load/place.h"
 #include "store/store.h"
 #include "stories/flights.h"
 #include "stories/sources.h"
 #include "support/await.h"
+#include "support/clock.h"
 #include "support/criterion.h"
 
 #include <pthread.h>
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 
 /* ---- What comes while one waits for a place ---- */
-
-#define TEN_MINUTES 600000
 
 static size_t count_flights(memstore *store)
 {
@@ -26,25 +25,6 @@ static size_t count_flights(memstore *store)
         ms_flight_drop(list[i], &left);
     free(list);
     return count;
-}
-
-static bool waits_on(void *asker)
-{
-    return !atomic_load(&((struct asker *)asker)->gives_up);
-}
-
-/* Ask, and wait for a place or for another's load for as long as the test lets it. */
-static void *ask_until_told(void *context)
-{
-    const struct ms_wait_asked asked = {waits_on, context};
-    struct asker *asker = context;
-    memstore_loader loader = loader_of(asker->source);
-
-    loader.wait_ms = TEN_MINUTES;
-    ms_wait_asked = &asked;
-    asker->status = memstore_get_or_load(asker->store, "key", 3, &loader, &asker->view);
-    ms_wait_asked = NULL;
-    return NULL;
 }
 
 static void *load_other(void *context)
@@ -183,4 +163,85 @@ Test(load_places, max_load_bytes_holds_loads_back_by_what_values_were_before)
 Test(load_places, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
 {
     check_that_bytes_hold_back("loader.max_load_bytes=8KiB", ask_for_two);
+}
+
+/* A loader of several whose first value, when it is released, asks for another key, and what its thread holds then. */
+struct reloading {
+    memstore *store;
+    uint32_t held;
+};
+
+static void load_another(void *context)
+{
+    struct reloading *reloading = context;
+    struct source source = {.value = "another"};
+    const memstore_loader loader = loader_of(&source);
+    memstore_view view;
+
+    assert_ok(memstore_get_or_load(reloading->store, "another", 7, &loader, &view));
+    memstore_view_release(&view);
+    reloading->held = ms_load_bytes_held(reloading->store);
+}
+
+static int answer_and_load_another(const memstore_key *keys, size_t n, memstore_load_value *out,
+                                   void *context)
+{
+    (void)keys;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (memstore_load_value){.value = "one", .value_size = 3};
+    out[0].release = load_another;
+    out[0].release_context = context;
+    return MEMSTORE_LOAD_OK;
+}
+
+Test(load_places, a_load_that_a_release_makes_gives_nothing_back_that_others_are_held_with)
+{
+    memstore *store = test_open("loader.max_load_bytes=8KiB", NULL);
+    struct reloading reloading = {.store = store};
+    const memstore_loader loader = {
+        .struct_size = sizeof loader, .load_many = answer_and_load_another, .context = &reloading};
+    const memstore_key keys[] = {{"one", 3}, {"two", 3}};
+    memstore_view views[2];
+
+    assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
+    memstore_view_release_many(views, 2);
+    cr_assert(reloading.held != 0 && ms_load_bytes_held(store) == 0);
+    memstore_destroy(store);
+}
+
+static bool are_in_line(struct ms_gate *gate, uint32_t count)
+{
+    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
+}
+
+/* The one has an old value, which takes the only place, and waits for bytes; the other is given those first, and needs
+ * a place. */
+Test(load_places, who_has_bytes_and_who_has_a_place_do_not_wait_for_each_other)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s", "loader.max_load_bytes=1KiB",
+                  "loader.timeout=10m", "performance.max_concurrent_readers=1",
+                  "performance.lock_timeout=20s", NULL);
+    struct source source = {.value = "new"};
+    struct asker refreshes = {.store = store, .source = &source}, loads = refreshes;
+
+    assert_ok(test_set(store, "key", "old", 0));
+    test_clock_advance(10000);
+    cr_assert(ms_gate_try_enter(&store->load_bytes_gate, 1));
+    cr_assert_eq(pthread_create(&loads.thread, NULL, load_other, &loads), 0);
+    TEST_AWAIT(are_in_line(&store->load_bytes_gate, 1));
+    cr_assert_eq(pthread_create(&refreshes.thread, NULL, ask_in_thread, &refreshes), 0);
+    TEST_AWAIT(are_in_line(&store->load_bytes_gate, 2));
+    ms_gate_leave(&store->load_bytes_gate, 1);
+    pthread_join(refreshes.thread, NULL);
+    assert_ok(refreshes.status);
+    cr_assert_eq(memcmp(refreshes.view.data, "new", 3), 0);
+    memstore_view_release(&refreshes.view);
+    pthread_join(loads.thread, NULL);
+    assert_ok(loads.status);
+    memstore_view_release(&loads.view);
+    cr_assert(ms_gate_try_enter(&store->load_bytes_gate, 1), "nothing of them is held");
+    ms_gate_leave(&store->load_bytes_gate, 1);
+    memstore_destroy(store);
 }

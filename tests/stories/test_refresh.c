@@ -82,6 +82,93 @@ Test(refresh, one_that_fails_holds_back_the_next_also_where_no_absence_is_rememb
     check_that_a_failure_holds_back(4000, "loader.max_absent=1000");
 }
 
+/* Ask for keys of a prefix, of which a database knows nothing or is away. */
+static void ask_for_each(memstore *store, struct source *source, const char *prefix, int count,
+                         int wanted)
+{
+    const memstore_loader loader = loader_of(source);
+    memstore_view view;
+    char key[16];
+
+    for (int i = 0; i < count; i++) {
+        const int size = snprintf(key, sizeof key, "%s%d", prefix, i);
+        assert_status(memstore_get_or_load(store, key, (size_t)size, &loader, &view), wanted);
+        if (wanted == MEMSTORE_OK)
+            memstore_view_release(&view);
+    }
+}
+
+static memstore *open_with_many_old(const char *max_absent, const char *limit, int count)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", "loader.refresh_after=10s", "loader.negative_ttl=1h",
+                  "loader.retry_max=1h", max_absent, limit, NULL);
+    char key[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "old%d", i);
+        assert_ok(test_set(store, key, "old", 0));
+    }
+    test_clock_advance(10000);
+    return store;
+}
+
+/* Few absences may be remembered; and failures of 1000 keys are all the same. */
+static void check_that_failures_outlast_absences(const char *max_absent)
+{
+    memstore *store = open_with_many_old(max_absent, "performance.memory_limit=16MiB", 1001);
+    struct source failing = {.result = MEMSTORE_LOAD_FAILED};
+    struct source empty = {.result = MEMSTORE_LOAD_ABSENT};
+
+    ask_for_each(store, &failing, "old", 1000, MEMSTORE_OK);
+    ask_for_each(store, &empty, "absent", 20, MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_ok(memstore_reconfigure(store, "loader.timeout", "1m"));
+    ask_for_each(store, &failing, "old", 1000, MEMSTORE_OK);
+    cr_assert_eq(failing.calls, 1000);
+    /* Of one more the first makes way. */
+    ask_for_each(store, &failing, "old", 1001, MEMSTORE_OK);
+    ask_for_each(store, &failing, "old", 1, MEMSTORE_OK);
+    cr_assert_eq(failing.calls, 1002);
+    memstore_destroy(store);
+}
+
+Test(refresh, one_that_failed_is_remembered_however_few_absences_are)
+{
+    check_that_failures_outlast_absences("loader.max_absent=0");
+    check_that_failures_outlast_absences("loader.max_absent=1");
+    check_that_failures_outlast_absences("loader.max_absent=10");
+}
+
+Test(refresh, failures_do_not_take_the_places_of_absences)
+{
+    memstore *store = open_with_many_old("loader.max_absent=10", NULL, 100);
+    struct source failing = {.result = MEMSTORE_LOAD_FAILED};
+    struct source empty = {.result = MEMSTORE_LOAD_ABSENT};
+
+    ask_for_each(store, &empty, "absent", 10, MEMSTORE_ERR_KEY_NOT_FOUND);
+    ask_for_each(store, &failing, "old", 100, MEMSTORE_OK);
+    ask_for_each(store, &empty, "absent", 10, MEMSTORE_ERR_KEY_NOT_FOUND);
+    cr_assert_eq(empty.calls, 10);
+    memstore_destroy(store);
+}
+
+/* In a store of 1 MiB there is room for some 250 of both. */
+Test(refresh, failures_and_absences_share_what_the_limit_has_for_them)
+{
+    memstore *store =
+        open_with_many_old("loader.max_absent=1000", "performance.memory_limit=1MiB", 100);
+    struct source failing = {.result = MEMSTORE_LOAD_FAILED};
+    struct source empty = {.result = MEMSTORE_LOAD_ABSENT};
+
+    ask_for_each(store, &empty, "absent", 1000, MEMSTORE_ERR_KEY_NOT_FOUND);
+    ask_for_each(store, &failing, "old", 100, MEMSTORE_OK);
+    ask_for_each(store, &empty, "more", 1000, MEMSTORE_ERR_KEY_NOT_FOUND);
+    ask_for_each(store, &failing, "old", 100, MEMSTORE_OK);
+    cr_assert_eq(failing.calls, 100);
+    memstore_destroy(store);
+}
+
 Test(refresh, after_a_refresh_that_failed_what_is_gone_is_loaded_at_once)
 {
     struct source source;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What has expired serves when loaders fail. */
+#include "platform/testing.h"
+#include "store/store.h"
 #include "stories/sources.h"
+#include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 static uint64_t stale_bytes(memstore *store)
@@ -194,6 +198,59 @@ Test(stale, what_has_expired_goes_when_memory_is_needed_before_anything_live)
     cr_assert(stale_bytes(store) < kept);
     cr_assert_eq(test_stats(store).evictions, 0);
     cr_assert_eq(memstore_size(store), 5001);
+    memstore_destroy(store);
+}
+
+/* Somebody who holds a shard from when it is swept until it is once more. */
+struct obstacle {
+    ms_mutex *shard;
+    pthread_t thread;
+    atomic_bool holds, may_end;
+    unsigned sweeps;
+};
+
+static void *hold_shard(void *context)
+{
+    struct obstacle *obstacle = context;
+
+    ms_mutex_lock(obstacle->shard);
+    atomic_store(&obstacle->holds, true);
+    while (!atomic_load(&obstacle->may_end))
+        sched_yield();
+    ms_mutex_unlock(obstacle->shard);
+    return NULL;
+}
+
+static void be_in_the_way(enum ms_testing_point point, void *context)
+{
+    struct obstacle *obstacle = context;
+
+    if (point != MS_POINT_RECLAIMING)
+        return;
+    if (obstacle->sweeps++ == 0) {
+        cr_assert_eq(pthread_create(&obstacle->thread, NULL, hold_shard, obstacle), 0);
+        TEST_AWAIT(atomic_load(&obstacle->holds));
+    }
+    atomic_store(&obstacle->may_end, obstacle->sweeps >= 2);
+}
+
+Test(stale, deleting_by_pattern_waits_for_who_holds_what_has_expired)
+{
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "shards=1", "performance.lock_timeout=10m", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    struct obstacle obstacle = {.shard = &store->index.shards[0].lock};
+
+    assert_ok(test_set(store, "key", "old", 1000));
+    test_clock_advance(1000);
+    ms_testing_set_hook(be_in_the_way, &obstacle);
+    const int status = memstore_delete_by_pattern(store, "k*", 2, NULL);
+    ms_testing_set_hook(NULL, NULL);
+    atomic_store(&obstacle.may_end, true);
+    pthread_join(obstacle.thread, NULL);
+    assert_ok(status);
+    cr_assert_geq(obstacle.sweeps, 2);
+    assert_fails(store, &source);
     memstore_destroy(store);
 }
 

@@ -223,7 +223,7 @@ PyObject *ms_py_get_or_load(PyObject *self, PyObject *const *args, Py_ssize_t co
         wait_of(given[3], &wait_ms) != 0)
         return NULL;
     struct calling calling = {
-        .key = given[0], .loader = given[1], .away.asked = {handle_signals, &calling}};
+        .key = given[0], .loader = given[1], .away.asked = {handle_signals, &calling, false}};
     return load_key(self, store, &calling, ttl_ms, wait_ms);
 }
 

@@ -152,7 +152,7 @@ static void begin_telling(struct telling *telling, PyObject *handle, PyObject *p
 {
     telling->function = progress != Py_None ? progress : NULL;
     telling->handle = handle;
-    telling->away.asked = (struct ms_wait_asked){goes_on, telling};
+    telling->away.asked = (struct ms_wait_asked){goes_on, telling, false};
 }
 
 /* Around the call of the library. */

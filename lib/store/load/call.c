@@ -120,7 +120,7 @@ static int wait_for_next(struct attempts *attempts, size_t n)
     }
     const int status = ms_flights_pause(&store->flights, now + pause);
     if (status != MEMSTORE_OK)
-        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? give_up(store) : status;
+        return status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }

@@ -2,6 +2,7 @@
 #include "store/load/place.h"
 
 #include "store/calling.h"
+#include "store/calls.h"
 #include "store/load/load.h"
 #include "store/store.h"
 #include "store/write/outcome.h"
@@ -52,15 +53,57 @@ static int64_t deadline_of(int64_t until)
                               : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
 }
 
+/* So many places for bytes, for `n` keys: OK, LOCK_TIMEOUT or CACHE_CLOSED. */
+static int take_bytes(memstore *store, uint32_t bytes, size_t n, int64_t until)
+{
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, bytes, deadline_of(until)));
+
+    if (status == MEMSTORE_OK) {
+        held.bytes_of = store;
+        held.bytes = bytes;
+        held.bytes_calls = ms_calls_back(store);
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
+    }
+    return status;
+}
+
+static void give_bytes(memstore *store)
+{
+    held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, held.bytes);
+}
+
+/* Who waits among those who hold views lets others have his bytes meanwhile: one who holds a view, as of the old
+ * value that he loads anew, may be waiting for them. */
+static int wait_for_reader(memstore *store, size_t n, int64_t until)
+{
+    const uint32_t bytes = ms_load_bytes_held(store);
+
+    if (bytes == 0)
+        return ms_admission_enter_load(store);
+    if (ms_gate_try_enter(&store->admission.views, 1))
+        return MEMSTORE_OK;
+    give_bytes(store);
+    int status = ms_admission_enter_load(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = take_bytes(store, bytes, n, until);
+    if (status != MEMSTORE_OK)
+        ms_admission_leave_load(store);
+    return status;
+}
+
 /* Among those who hold views or load: OK, LOCK_TIMEOUT or CACHE_CLOSED. Who holds the view of an old
  * value has his place by that. */
-static int take_reader(const struct ms_load *load)
+static int take_reader(const struct ms_load *load, size_t n, int64_t until)
 {
     memstore *store = load->store;
 
     if (store->admission.views.places == 0 || load->holds_view)
         return MEMSTORE_OK;
-    const int status = ms_admission_enter_load(store);
+    const int status = wait_for_reader(store, n, until);
     if (status == MEMSTORE_OK)
         held.reader_of = store;
     return status;
@@ -100,7 +143,7 @@ static int take_place(const struct ms_load *load, size_t n, int64_t until, bool 
 {
     if (inside != NULL || closed)
         return MEMSTORE_OK;
-    int status = take_reader(load);
+    int status = take_reader(load, n, until);
     if (status != MEMSTORE_OK)
         return status;
     status = take_turn(load->store, n, until);
@@ -136,24 +179,16 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (most == 0 || inside != NULL || closed || held.bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
-    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status = ms_admission_status(
-        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
-    if (status == MEMSTORE_OK) {
-        held.bytes_of = store;
-        held.bytes = wanted;
-    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
-        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
-    }
-    return status;
+
+    return take_bytes(store, n < most && each < most / n ? (uint32_t)(n * each) : most, n, until);
 }
 
 void ms_load_done(memstore *store)
 {
-    if (held.bytes_of != store || ms_load_is_calling(store))
+    if (held.bytes_of != store || ms_load_is_calling(store) ||
+        ms_calls_back(store) > held.bytes_calls)
         return;
-    held.bytes_of = NULL;
-    ms_gate_leave(&store->load_bytes_gate, held.bytes);
+    give_bytes(store);
 }
 
 struct ms_load_held ms_load_lend(void)
@@ -180,14 +215,15 @@ void ms_load_take_back(const struct ms_load_held *lent)
 {
     memstore *store;
 
-    /* In the order in which they were taken. */
+    /* Bytes are not held while the place among those who hold views is waited for. */
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        held.reader_of = store;
     if ((store = lent->bytes_of) != NULL &&
         enter_again(store, &store->load_bytes_gate, lent->bytes)) {
         held.bytes_of = store;
         held.bytes = lent->bytes;
+        held.bytes_calls = lent->bytes_calls;
     }
-    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
-        held.reader_of = store;
     if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
         held.place_of = store;
 }

@@ -34,7 +34,9 @@ struct ms_load_held {
     memstore *reader_of; /* one of `performance.max_concurrent_readers`, */
     memstore
         *bytes_of;  /* and those of `loader.max_load_bytes`, held until the value is released: */
-    uint32_t bytes; /* so many KiB */
+    uint32_t bytes; /* so many KiB, */
+    /* taken in so many functions of the caller's, of which `release` of a value that is counted may load, too */
+    uint32_t bytes_calls;
 };
 /* The loader is about to wait for the load of another thread, which may be waiting for these. */
 struct ms_load_held ms_load_lend(void);

@@ -11,8 +11,6 @@
 
 /* That a longer key does not exist is not remembered, so that `loader.max_absent` bounds memory. */
 #define ABSENT_KEY_MAX 1024
-/* So many keys whose refresh failed are remembered in any case, along with those that do not exist. */
-#define PAUSES_LEAST 1000
 
 void ms_load_drop(struct ms_flight *flight)
 {
@@ -224,7 +222,7 @@ static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
 
     if (flight->refreshes && pause != 0)
         ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
-                              absences > PAUSES_LEAST ? absences : PAUSES_LEAST);
+                              ms_flights_most_pauses(absences));
     else
         ms_flights_end(flight, status, shared);
 }

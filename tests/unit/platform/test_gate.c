@@ -200,7 +200,7 @@ static bool become_a_child(void *goes_on)
 
 static enum ms_gate_result enter_across_a_fork(bool goes_on)
 {
-    const struct ms_wait_asked asked = {become_a_child, &goes_on};
+    struct ms_wait_asked asked = {become_a_child, &goes_on, false};
 
     ms_gate_init(&gate, 1);
     cr_assert(ms_gate_try_enter(&gate, 1));

@@ -224,7 +224,7 @@ static bool give_up(void *context)
 /* How a wait for a place ends, and how often it asks. */
 static enum ms_gate_result wait_asking(bool (*goes_on)(void *), int *asked)
 {
-    const struct ms_wait_asked caller = {goes_on, asked};
+    struct ms_wait_asked caller = {goes_on, asked, false};
 
     ms_gate_init(&gate, 1);
     cr_assert(ms_gate_try_enter(&gate, 1));
@@ -255,7 +255,7 @@ Test(wait, who_does_not_want_to_wait_on_leaves_the_line, .timeout = 60)
 Test(wait, other_waits_do_not_ask)
 {
     int asked = 0;
-    const struct ms_wait_asked caller = {give_up, &asked};
+    struct ms_wait_asked caller = {give_up, &asked, false};
 
     ms_gate_init(&gate, 1);
     cr_assert(ms_gate_try_enter(&gate, 1));
@@ -268,7 +268,7 @@ Test(wait, other_waits_do_not_ask)
 Test(wait, nobody_is_asked_after_the_deadline)
 {
     int asked = 0;
-    const struct ms_wait_asked caller = {give_up, &asked};
+    struct ms_wait_asked caller = {give_up, &asked, false};
 
     ms_wait_asked = &caller;
     cr_assert_leq(ms_wait_until_asking(in_ms(1)), in_ms(1));
