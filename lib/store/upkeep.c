@@ -83,7 +83,7 @@ static bool compact_one(memstore *store)
         return false;
 
     struct ms_segment *segment =
-        ms_choose_to_compact(store, compacts_from(store), ms_store_deadline(store));
+        ms_choose_to_tidy(store, compacts_from(store), ms_store_deadline(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);

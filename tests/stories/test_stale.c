@@ -355,6 +355,81 @@ Test(stale, a_full_store_of_whatever_size_keeps_what_expires_while_nobody_writes
     }
 }
 
+static const char short_value[200];
+
+static void set_numbers_for(memstore *store, uint32_t first, uint32_t count, uint32_t step,
+                            int64_t ttl_ms)
+{
+    for (uint32_t key = first; key < count; key += step)
+        assert_ok(memstore_set(store, &key, sizeof key, short_value, sizeof short_value, ttl_ms));
+}
+
+/* How many of each so many keys from the first on are served what has expired. */
+static uint32_t served_of(memstore *store, uint32_t first, uint32_t count, uint32_t step)
+{
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    const memstore_loader loader = loader_of(&source);
+    uint32_t served = 0;
+
+    for (uint32_t key = first; key < count; key += step) {
+        memstore_view view;
+
+        if (memstore_get_or_load(store, &key, sizeof key, &loader, &view) == MEMSTORE_OK) {
+            memstore_view_release(&view);
+            served++;
+        }
+    }
+    return served;
+}
+
+/* The tables of where it is begin with more than an entry needs, and are as many as shards. */
+Test(stale, a_store_that_is_not_full_keeps_all_whatever_number_of_shards_it_is_in)
+{
+    test_clock_start();
+    for (uint32_t count = 10; count <= 10000; count *= 10) {
+        memstore *store = test_open(STALE_SETTINGS, "loader.breaker_failures=0", NULL);
+
+        set_numbers_for(store, 0, count, 1, 1000);
+        test_clock_advance(2000);
+        assert_ok(memstore_maintain(store, 0));
+        cr_assert_eq(memstore_size(store), 0);
+        cr_expect_eq(served_of(store, 0, count, 1), count);
+        memstore_destroy(store);
+    }
+}
+
+/* Compactions in time are not for want of room. */
+Test(stale, a_store_that_is_not_full_keeps_what_expires_beside_what_is_deleted)
+{
+    enum { COUNT = 20000 };
+
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "loader.breaker_failures=0", NULL);
+    set_numbers_for(store, 0, COUNT, 4, 1000);
+    for (uint32_t first = 1; first < 4; first++)
+        set_numbers_for(store, first, COUNT, 4, 3500);
+    test_clock_advance(1000);
+    assert_ok(memstore_maintain(store, 0));
+    for (uint32_t key = 0; key < COUNT; key++) {
+        if (key % 4 != 0)
+            assert_ok(memstore_delete(store, &key, sizeof key));
+    }
+    for (int i = 0; i < 20; i++) {
+        test_clock_advance(500);
+        assert_ok(memstore_maintain(store, 0));
+    }
+    cr_expect_eq(served_of(store, 0, COUNT, 4), COUNT / 4);
+    /* When their time is over all of it is given back. */
+    test_clock_advance(60 * 1000);
+    for (int i = 0; i < 4; i++) {
+        test_clock_advance(1000);
+        assert_ok(memstore_maintain(store, 0));
+    }
+    cr_assert_eq(stale_bytes(store), 0);
+    cr_assert_lt(test_memory(store).dead, 1 << 16);
+    memstore_destroy(store);
+}
+
 Test(stale, what_expires_at_once_in_a_full_store_that_evicts_nothing_serves_in_part)
 {
     test_clock_start();

@@ -15,5 +15,7 @@ struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
 /* The same of those that it wins anything to compact: whether that is so is looked at in one after the other, until the
  * deadline. */
 struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least, int64_t deadline_us);
+/* The same for who has room enough: none in which something is kept beyond its expiry, which compacting would end. */
+struct ms_segment *ms_choose_to_tidy(memstore *store, uint64_t least, int64_t deadline_us);
 
 #endif

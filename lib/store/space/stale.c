@@ -85,8 +85,38 @@ static void take_out(memstore *store, struct ms_stale_shard *shard, uint32_t at)
         free_table(store, shard);
 }
 
+/* Memory that tables are not to take: what is free of it entries are moved by. */
+static uint64_t spare_of(const memstore *store)
+{
+    return (uint64_t)store->arena.reserve << store->arena.segment_shift;
+}
+
+static void grant(struct ms_stale *stale, uint64_t bytes)
+{
+    stale->granted += bytes;
+    stale->credit += bytes;
+    ms_add_relaxed(&stale->charged, bytes);
+}
+
+/* Have so much credit. What was granted is short where the entries are of many shards, whose first tables take more; room is
+ * not made for the rest here, where a shard is locked. */
+static bool ensure_credit(memstore *store, uint64_t bytes)
+{
+    struct ms_stale *stale = &store->stale;
+
+    if (stale->credit >= bytes)
+        return true;
+    const uint64_t more = bytes - stale->credit;
+    if (!ms_budget_charge(&store->arena.budget, more, spare_of(store))) {
+        stale->missed += bytes;
+        return false;
+    }
+    grant(stale, more);
+    return true;
+}
+
 /* Have room for one more, of the credit. */
-static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
+static bool ensure_room(memstore *store, struct ms_stale_shard *shard)
 {
     const uint32_t room = shard->room != 0 ? 2 * shard->room : ROOM_FIRST;
     const uint64_t more = (uint64_t)(room - shard->room) * sizeof *shard->slots;
@@ -94,10 +124,8 @@ static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
 
     if (shard->room - shard->used > shard->room / 4)
         return true;
-    if (stale->credit < more) {
-        stale->missed += more;
+    if (!ensure_credit(store, more))
         return false;
-    }
     grown.slots = ms_mem_alloc(room * sizeof *grown.slots);
     if (grown.slots == NULL)
         return false;
@@ -107,7 +135,7 @@ static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
     }
     ms_mem_free(shard->slots);
     *shard = grown;
-    stale->credit -= more;
+    store->stale.credit -= more;
     return true;
 }
 
@@ -140,7 +168,7 @@ bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found 
 {
     struct ms_stale_shard *shard = shard_of(store, hash);
 
-    if (!ensure_room(&store->stale, shard))
+    if (!ensure_room(store, shard))
         return false;
     put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
@@ -277,18 +305,15 @@ bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     const uint64_t missed = stale->missed < charged ? stale->missed : charged;
     const uint64_t bytes = ms_segment_live_entries(segment) * TABLE_BYTES_AN_ENTRY +
                            ROOM_FIRST * sizeof(struct ms_stale_slot) + missed;
-    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
 
     stale->missed = 0;
-    for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
+    for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare_of(store)); i++) {
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
         if (i == VICTIMS || !make_room(store))
             return false;
     }
-    stale->granted = bytes;
-    stale->credit = bytes;
-    ms_add_relaxed(&stale->charged, bytes);
+    grant(stale, bytes);
     return true;
 }
 

@@ -7,15 +7,14 @@
  * When a sweep takes an expired entry out of the index it leaves the entry where it is and notes its
  * place here, by the shard of its key. So keeping copies nothing, what reads and counts entries
  * does not know of it, and its memory is what it was: that of its segment, which counts the entry
- * as live. It goes when its key is written or deleted, when its time is over, when its segment is
- * compacted or evicted, and when memory is needed, before anything live does (room.c).
+ * as live. It goes when its key is written or deleted, when its time is over, when its segment is evicted or, by
+ * memstore_compact(), compacted, and when memory is needed, before anything live does (room.c).
  *
  * SL-1  An entry is referred to by a slot of the index, or by one here, or is dead; of a key one
  *       of both is there at most.
  * SL-2  `entries` is the number of slots in use of all shards; a segment's `stale_entries` and
  *       `stale_bytes` are those of the entries in it.
- * SL-3  Tables are charged to the store's limit. They grow in sweeps alone, from what these have
- *       charged before.
+ * SL-3  Tables are charged to the store's limit before they grow, and grow in sweeps alone.
  *
  * The slots of a shard are guarded by the shard's lock. */
 #ifndef MS_STORE_SPACE_STALE_H
