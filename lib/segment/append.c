@@ -28,8 +28,9 @@ static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_pla
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
     const bool apart = placement->privileged && !shares_slots(arena);
+    const uint32_t used = ms_load_relaxed(&arena->stripes_used);
     const uint32_t stripe =
-        apart ? arena->stripes : (placement->stripe + stripes_moved) & (arena->stripes - 1);
+        apart ? arena->stripes : (placement->stripe + stripes_moved) & (used - 1);
 
     return slots_of(arena, placement) + stripe;
 }

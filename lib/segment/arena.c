@@ -87,7 +87,11 @@ static uint64_t largest_limit_for(uint64_t limit)
  * memory. */
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + WARM_NEXT + clamp_u32(arena->segment_count / 128, 0, 16);
+    const uint64_t segments = ms_budget_limit(&arena->budget) >> arena->segment_shift;
+    const uint32_t most = arena->segment_count;
+
+    return arena->reserve + WARM_NEXT +
+           clamp_u32((segments < most ? (uint32_t)segments : most) / 128, 0, 16);
 }
 
 uint32_t ms_arena_freed_ahead(const struct ms_arena *arena)
@@ -118,16 +122,41 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
 #define WORN_DIVISOR 4
 #define WORN_DIVISOR_WITHOUT_EVICTION 16
 
-/* Derive all sizes from the limit. Open segments sit half empty, so their number is kept to a
- * few percent of all. */
+/* Open segments sit half empty, so their number is kept to a few percent of all. */
+
+static uint32_t stripes_of(uint32_t segments)
+{
+    return segments >= 1024 ? 4 : segments >= 256 ? 2 : 1;
+}
+
+static uint32_t ttl_classes_of(uint32_t segments)
+{
+    return 1 + clamp_u32(segments / 32, 1, MS_TTL_CLASSES_MOST - 1);
+}
+
+/* Use no more of those that there are than so many segments have room for. Whether that is fewer than before. */
+static bool use_slots(struct ms_arena *arena, uint32_t segments)
+{
+    const uint32_t stripes = clamp_u32(stripes_of(segments), 1, arena->stripes);
+    const uint32_t classes = clamp_u32(ttl_classes_of(segments), 1, arena->ttl_classes);
+    const bool fewer = stripes < ms_load_relaxed(&arena->stripes_used) ||
+                       classes < ms_load_relaxed(&arena->classes_used);
+
+    ms_store_relaxed(&arena->stripes_used, stripes);
+    ms_store_relaxed(&arena->classes_used, classes);
+    return fewer;
+}
+
+/* Derive all sizes from the limit. */
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = stripes_of(arena->segment_count);
     /* Not a small store that evicts: a segment more that is half empty costs too much. */
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
-    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
+    arena->ttl_classes = ttl_classes_of(arena->segment_count);
+    use_slots(arena, arena->segment_count);
     /* Each bin has a segment half full: few bins in stores of few segments. */
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
@@ -243,6 +272,7 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
                                .bins = options->bins,
                                .segments_a_bin = options->segments_a_bin};
     ms_store_relaxed(&arena->idle_at, MS_NEVER);
+    ms_store_relaxed(&arena->budget.limit, options->limit);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
 
@@ -251,7 +281,6 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
                       round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     ms_store_relaxed(&arena->charged_records, arena->segment_count);
-    ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
         return false;
@@ -296,6 +325,8 @@ void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
         ms_add_relaxed(&arena->budget.charged, (segments - charged) * sizeof(struct ms_segment));
         ms_store_relaxed(&arena->charged_records, segments);
     }
+    if (use_slots(arena, segments))
+        ms_arena_seal_open(arena);
 }
 
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)

@@ -100,6 +100,9 @@ struct ms_arena {
     uint32_t bins;           /* queues from MS_QUEUE_BIN0 on; the others have no slots */
     uint32_t segments_a_bin; /* for each of them */
     uint32_t ttl_classes;    /* class 0 never expires */
+    /* Of stripes and TTL classes as many are used as the limit in force has segments for. Who has read them before
+     * may still use others. Written under the store's reclaim lock; relaxed */
+    atomic_uint_least32_t stripes_used, classes_used;
     uint32_t reserve;        /* AR-2 */
     uint32_t worn_from;      /* AR-4 */
     uint32_t pin_row_count;  /* threads with counts of their own: pins.h */

@@ -82,8 +82,7 @@ static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struc
     memstore *store = commit->store;
     const memstore_key *key = &step->op->key;
 
-    draft->placement.ttl_class =
-        ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
+    draft->placement.ttl_class = ms_ttl_class_in(&store->arena, draft->shape.expiry, commit->now);
     const int status = ms_reserve_room(store, &draft->placement, &draft->shape, &step->reserved);
     if (status != MEMSTORE_OK)
         return status;

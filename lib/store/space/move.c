@@ -75,7 +75,7 @@ static bool copy_entry(struct ms_moves *moves, const struct ms_found *found,
     const int64_t expiry = shape.expiry;
     struct ms_placement placement = {
         .queue = verdict->queue,
-        .ttl_class = ms_ttl_class(expiry, moves->now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class_in(&store->arena, expiry, moves->now),
         .access = verdict->access,
         .rank = verdict->rank,
         .privileged = true,

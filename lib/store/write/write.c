@@ -181,7 +181,7 @@ static struct ms_placement placement_of(const memstore *store, const struct ms_w
 {
     return (struct ms_placement){
         .queue = foresight->queue,
-        .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class_in(&store->arena, write->life.expiry, now),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .rank = foresight->rank,

@@ -65,3 +65,25 @@ Test(ttl_class, with_a_class_for_each_doubling_no_ttl_is_more_than_twice_another
         cr_assert_leq(ms_ttl_class(NOW + 2 * ttl, NOW, 1 + MS_TTL_OCTAVES), class + 1);
     }
 }
+
+Test(ttl_class, neighbours_share_the_first_of_them_where_fewer_are_used)
+{
+    for (uint32_t classes = 2; classes <= 40; classes++) {
+        for (uint32_t used = 2; used <= classes; used++) {
+            uint32_t last = 0, different = 1;
+
+            cr_assert_eq(ms_ttl_class_merged(0, classes, used), 0);
+            for (uint32_t class = 1; class < classes; class ++) {
+                const uint32_t merged = ms_ttl_class_merged(class, classes, used);
+
+                cr_assert(merged >= 1 && merged <= class && merged >= last);
+                cr_assert(used != classes || merged == class);
+                /* The first of its neighbours is with itself. */
+                cr_assert_eq(ms_ttl_class_merged(merged, classes, used), merged);
+                different += merged != last;
+                last = merged;
+            }
+            cr_assert_leq(different, used, "%u of %u: %u", used, classes, different);
+        }
+    }
+}
