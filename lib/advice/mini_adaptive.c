@@ -6,7 +6,9 @@
 
 static struct ms_sizing sizing_of(const struct ms_mini *mini)
 {
-    return (struct ms_sizing){mini->goal, mini->held != 0 ? mini->held_bytes / mini->held : 0};
+    const uint64_t held = mini->held != 0 ? mini->held_bytes / mini->held : 0;
+
+    return (struct ms_sizing){mini->goal, ms_learned_mean(&mini->learned, held)};
 }
 
 /* A ghost's age counts full parts of what it may hold that were dropped since. */
@@ -94,6 +96,18 @@ static enum ms_mini_where place(struct ms_mini *mini, uint32_t key, uint32_t siz
     return main_list(mini, link, size);
 }
 
+static void drop_to_ghost(struct ms_mini *mini, uint32_t key, enum ms_ghost_kind kind)
+{
+    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+
+    link->dropped_from = (uint8_t)kind;
+    link->at = ghost_clock(mini);
+    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
+    ms_mini_drop(mini, key, (uint32_t)most);
+    forget_old(mini);
+}
+
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
@@ -114,14 +128,12 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
         ms_mini_move(mini, key, main_list(mini, link, link->size));
         return;
     }
-    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
-    const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
-    link->dropped_from = (uint8_t)kind;
-    link->at = ghost_clock(mini);
-    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
-    ms_learned_drop(&mini->learned, &sizing, kind, link->size);
-    ms_mini_drop(mini, key, (uint32_t)most);
-    forget_old(mini);
+    const enum ms_ghost_kind kind =
+        ms_learned_drop(&mini->learned, &sizing, ms_adapt_kind(small, link->uses), &entry);
+    if (kind == MS_GHOST_NONE)
+        ms_mini_remove(mini, key);
+    else
+        drop_to_ghost(mini, key, kind);
 }
 
 static void make_room(struct ms_mini *mini)

@@ -64,6 +64,11 @@
 /* Larger entries count as of so many mean sizes. */
 #define MEANS_MOST 16
 
+/* From where tiny entries are used by this part of what others are, for their room, they go unused; until
+ * they are used by that part. */
+#define TINY_GOES_FROM 0.1
+#define TINY_GOES_UNTIL 0.25
+
 /* ---- Learning ---- */
 
 void ms_learned_init(struct ms_learned *learned)
@@ -102,13 +107,35 @@ static int learned_kind(const struct ms_sizing *sizing, enum ms_ghost_kind kind,
     return kind == MS_GHOST_UNUSED && is_smaller(sizing, size) ? MS_LEARNED_SMALLER : (int)kind;
 }
 
-void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
-                     enum ms_ghost_kind kind, uint64_t size)
+/* Half or less of the mean size of what is used: that of what is held is made by the tiny ones themselves. */
+static bool is_tiny(const struct ms_learned *learned, const struct ms_sizing *sizing, uint64_t size)
 {
-    const int learns_of = learned_kind(sizing, kind, size);
+    return sizing->goal == MS_GOAL_HITS && size * 2 <= learned->typical;
+}
 
+/* Whether an entry of the main queue was used since it was judged before, as far as that can be told. */
+static bool is_used_in_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                            const struct ms_subject *entry)
+{
+    return entry->access >
+           (is_tiny(learned, sizing, entry->size) ? ms_adapt_credit(sizing, entry->size) : 0);
+}
+
+enum ms_ghost_kind ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                                   enum ms_ghost_kind kind, const struct ms_subject *entry)
+{
+    const int learns_of = learned_kind(sizing, kind, entry->size);
+    const bool unused =
+        kind == MS_GHOST_MAIN ? !is_used_in_main(learned, sizing, entry) : kind == MS_GHOST_UNUSED;
+
+    /* A flood of them would make the ghost forget the rest, and writes seem not to be asked for. */
+    if (unused && learned->tiny_goes && is_tiny(learned, sizing, entry->size)) {
+        learned->passed_over++;
+        return MS_GHOST_NONE;
+    }
     learned->dropped[learns_of]++;
-    learned->sizes[learns_of] += weight_of(sizing, size);
+    learned->sizes[learns_of] += weight_of(sizing, entry->size);
+    return kind;
 }
 
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
@@ -297,17 +324,76 @@ static void adjust_returning(struct ms_learned *learned, uint64_t keys)
     ms_store_relaxed(&learned->in_small, (unsigned)(in_small * MS_ADAPT_ONE));
 }
 
+static void fade_judged(struct ms_judged judged[MS_JUDGED_KINDS])
+{
+    for (int kind = 0; kind < MS_JUDGED_KINDS; kind++) {
+        judged[kind].count *= WORTH_KEPT_A_STEP;
+        judged[kind].bytes *= WORTH_KEPT_A_STEP;
+        judged[kind].used *= WORTH_KEPT_A_STEP;
+        judged[kind].used_bytes *= WORTH_KEPT_A_STEP;
+    }
+}
+
+/* Whether tiny entries are used, for their room, by this part of what others are. */
+static bool is_tiny_used(const struct ms_judged judged[MS_JUDGED_KINDS], double part)
+{
+    const struct ms_judged *tiny = &judged[MS_JUDGED_TINY], *other = &judged[MS_JUDGED_OTHER];
+
+    return tiny->used * other->bytes >= part * other->used * tiny->bytes;
+}
+
+/* As it was, while little is used, as in a flood. */
+static uint64_t typical_size(const struct ms_learned *learned)
+{
+    double used = 0, bytes = 0;
+
+    for (int kind = 0; kind < MS_JUDGED_KINDS; kind++) {
+        used += learned->judged_small[kind].used + learned->judged_main[kind].used;
+        bytes += learned->judged_small[kind].used_bytes + learned->judged_main[kind].used_bytes;
+    }
+    return used >= TELLING ? (uint64_t)(bytes / used) : learned->typical;
+}
+
+/* The small queue tells soon, and of what is used soon; the main queue, of which some are always kept to tell,
+ * knows better. */
+static void adjust_tiny(struct ms_learned *learned)
+{
+    const struct ms_judged *small = learned->judged_small, *main = learned->judged_main;
+    const double part = learned->tiny_goes ? TINY_GOES_UNTIL : TINY_GOES_FROM;
+
+    learned->typical = typical_size(learned);
+    if (main[MS_JUDGED_TINY].count >= TELLING && is_tiny_used(main, part))
+        learned->tiny_goes = false;
+    else if (small[MS_JUDGED_TINY].count >= TELLING && small[MS_JUDGED_OTHER].used >= TELLING)
+        learned->tiny_goes = !is_tiny_used(small, part);
+    ms_store_relaxed(&learned->mean, learned->tiny_goes ? learned->typical : 0);
+}
+
+/* Next to nothing is dropped while a flood comes in. */
+static void look_at_tiny(struct ms_learned *learned, uint64_t keys)
+{
+    if (learned->judged < TELLING || learned->judged * STEPS_A_TURN < keys)
+        return;
+    learned->judged = 0;
+    adjust_tiny(learned);
+    fade_judged(learned->judged_small);
+    fade_judged(learned->judged_main);
+}
+
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
 {
     uint64_t dropped = 0;
 
     if (keys == 0)
         return;
+    look_at_tiny(learned, keys);
     for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++)
         dropped += learned->dropped[kind];
-    if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
+    const uint64_t all = dropped + learned->passed_over;
+    if (all < TELLING || all * STEPS_A_TURN < keys)
         return;
     gather(learned);
+    learned->passed_over = 0;
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
     adjust_promotion(learned, keys);
@@ -350,11 +436,32 @@ static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsi
     return access == 1 && learned->one_use_promotes && part > 2;
 }
 
-/* Small entries are kept without having been used where hits are what counts: several of them take
- * the room of one. One in sixteen of those that are a little smaller tells what would come back. */
-bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+/* One in 32 of what is tiny tells whether it would be used. */
+static bool tells_of_tiny(const struct ms_subject *entry)
+{
+    return entry->hash >> 59 == 4;
+}
+
+static void note_judged(struct ms_judged *judged, const struct ms_subject *entry, bool used)
+{
+    judged->count++;
+    judged->bytes += (double)entry->size;
+    judged->used += used;
+    judged->used_bytes += used ? (double)entry->size : 0;
+}
+
+/* Small entries are kept without having been used where hits are what counts, unless they show that they never
+ * are: several of them take the room of one. One in sixteen of those that are a little smaller tells what would
+ * come back. */
+bool ms_adapt_keeps_small(struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
+    const bool tiny = is_tiny(learned, sizing, entry->size);
+
+    learned->judged++;
+    note_judged(&learned->judged_small[tiny], entry, entry->access != 0);
+    if (tiny && learned->tiny_goes && entry->access == 0 && !tells_of_tiny(entry))
+        return false;
     *access = ms_adapt_credit(sizing, entry->size);
     if (learned->small_gives_way || is_half_or_less(sizing, entry->size))
         return true;
@@ -371,16 +478,31 @@ static unsigned rounds_again(const struct ms_learned *learned)
     return learned->third_round ? 2 : 1;
 }
 
+/* What tells of tiny entries begins each round with its credit, so that a use shows; without a use it stays
+ * for as many rounds as the credit buys others, by mean. */
+static bool keeps_telling(struct ms_learned *learned, unsigned credit, bool used, unsigned *access)
+{
+    *access = credit;
+    return used || learned->told++ % (credit + 1) != 0;
+}
+
 /* Uses count down from round to round; as many as are counted at all buy one more or two, or what an
  * entry is given credit for. */
-bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+bool ms_adapt_keeps_main(struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
     const unsigned again = rounds_again(learned);
+    const bool tiny = is_tiny(learned, sizing, entry->size);
+    const bool used = is_used_in_main(learned, sizing, entry);
 
+    learned->judged++;
+    if (!tiny || tells_of_tiny(entry))
+        note_judged(&learned->judged_main[tiny], entry, used);
+    if (tiny && tells_of_tiny(entry))
+        return keeps_telling(learned, credit, used, access);
     *access = 0;
-    if (entry->access == 0)
+    if (entry->access == 0 || (tiny && learned->tiny_goes && !used))
         return false;
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;

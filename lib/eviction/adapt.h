@@ -40,7 +40,9 @@
  * queue only, and what is small is given credit for a use or two there. For hits, besides, what comes
  * back and what is dropped counts by the room that it takes, and what is smaller than half the mean is
  * kept without having been used; so is what is smaller than the mean, while such entries are worth
- * as much as what the main queue drops. For bytes, sizes do not count, which suits bytes. */
+ * as much as what the main queue drops. But where next to nothing of what is tiny is used, for its room, at the
+ * end of either queue, it goes unused, is not remembered, and counts for no mean; one key in 32 stays and
+ * tells. For bytes, sizes do not count, which suits bytes. */
 #ifndef MS_EVICTION_ADAPT_H
 #define MS_EVICTION_ADAPT_H
 
@@ -95,6 +97,13 @@ struct ms_come_back {
 };
 #define MS_USES_SHIFT 32
 
+/* Entries that were judged at the end of a queue, lately: the older, the less they count. */
+struct ms_judged {
+    double count, bytes;     /* of them, */
+    double used, used_bytes; /* and of those that had been used */
+};
+enum { MS_JUDGED_OTHER, MS_JUDGED_TINY, MS_JUDGED_KINDS };
+
 struct ms_learned {
     double small_share;   /* of the store, for the small queue; reclaim lock, like the rest */
     bool grew_unasked;    /* the share, as nobody had asked for what was written */
@@ -103,6 +112,14 @@ struct ms_learned {
     bool more_uses_promote;
     bool smaller_promotes; /* unused */
     bool third_round;      /* in the main queue, for what was used often */
+    bool tiny_goes;        /* unused */
+    struct ms_judged judged_small[MS_JUDGED_KINDS], judged_main[MS_JUDGED_KINDS];
+    uint64_t judged;      /* in both, since it last looked at these */
+    unsigned told;        /* tiny entries of the main queue that tell, so far */
+    uint64_t passed_over; /* dropped as tiny since it last looked */
+    /* The mean size of what was used, for that of the store; 0 while that does. Any thread. */
+    atomic_uint_least64_t mean;
+    uint64_t typical; /* that mean in any case; 0 = not known */
     struct ms_worth worth[MS_LEARNED_KINDS];
     uint64_t dropped[MS_LEARNED_KINDS]; /* since it last looked, */
     uint64_t sizes[MS_LEARNED_KINDS];   /* and their sizes */
@@ -144,9 +161,17 @@ static inline unsigned ms_adapt_life(const struct ms_sizing *sizing, uint64_t si
                                     : (unsigned)(MS_ADAPT_ONE * sizing->mean / size);
 }
 
-/* A key of an entry of this size is dropped. */
-void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
-                     enum ms_ghost_kind kind, uint64_t size);
+/* The mean size that counts, where that of the store's entries is `held`. Any thread. */
+static inline uint64_t ms_learned_mean(const struct ms_learned *learned, uint64_t held)
+{
+    const uint64_t mean = ms_load_relaxed(&learned->mean);
+
+    return mean != 0 ? mean : held;
+}
+
+/* An entry is dropped, which was of this kind. Returns what the ghost should remember of it. */
+enum ms_ghost_kind ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                                   enum ms_ghost_kind kind, const struct ms_subject *entry);
 /* A key comes back, with an entry of this size: note it. Any thread. */
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
                      const struct ms_ghost_trace *trace, uint64_t size);
@@ -155,10 +180,10 @@ bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *
                       const struct ms_ghost_trace *trace, uint64_t size);
 /* Whether the small queue's oldest entry goes to the main queue, and with what access bits; else it is
  * dropped. */
-bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+bool ms_adapt_keeps_small(struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access);
 /* The same of the main queue's. */
-bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+bool ms_adapt_keeps_main(struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access);
 /* What is dropped from one of them. */
 static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)

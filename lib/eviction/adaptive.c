@@ -17,7 +17,10 @@
 
 static struct ms_sizing sizing_of(const struct ms_eviction *eviction)
 {
-    return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
+    return (struct ms_sizing){
+        eviction->goal,
+        ms_learned_mean(&eviction->learned, ms_load_relaxed(&eviction->mean_size)),
+    };
 }
 
 /* As the mean counts it. */
@@ -131,9 +134,9 @@ static enum ms_ghost_kind drop(struct ms_eviction *eviction, const struct ms_seg
 {
     const struct ms_sizing sizing = sizing_of(eviction);
     const enum ms_ghost_kind kind = ms_adapt_kind(victim->queue == MS_QUEUE_NEW, entry->access);
+    const struct ms_subject sized = {entry->hash, size_of(eviction, entry), entry->access, 0};
 
-    ms_learned_drop(&eviction->learned, &sizing, kind, size_of(eviction, entry));
-    return kind;
+    return ms_learned_drop(&eviction->learned, &sizing, kind, &sized);
 }
 
 const struct ms_policy ms_policy_adaptive = {

@@ -236,6 +236,38 @@ Test(eviction, the_goal_decides_between_requests_and_bytes, .timeout = 60)
     cr_assert_lt(hits_bytes, bytes_bytes + 0.02, "%g, %g", hits_bytes, bytes_bytes);
 }
 
+/* Keys of which some are asked for more often than others, with so many empty values written beside each request
+ * that nobody ever reads: the part of the requests that hit. */
+static double hit_ratio_beside_tiny(memstore *store, struct test_rng *rng, unsigned requests,
+                                    unsigned tiny)
+{
+    static uint64_t next_tiny = 1000000;
+    unsigned hits = 0;
+
+    for (unsigned i = 0; i < requests; i++) {
+        hits += ask(store, test_below(rng, 1 + test_below(rng, 1 + test_below(rng, 16 * FITS))));
+        for (unsigned n = 0; n < tiny; n++, next_tiny++)
+            assert_ok(memstore_set(store, &next_tiny, sizeof next_tiny, "", 0, 0));
+    }
+    return hits / (double)requests;
+}
+
+Test(eviction, tiny_entries_that_nobody_reads_do_not_drive_out_what_is_read)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+    struct test_rng rng = {78};
+
+    hit_ratio_beside_tiny(store, &rng, 8 * FITS, 0);
+    const double alone = hit_ratio_beside_tiny(store, &rng, 8 * FITS, 0);
+    hit_ratio_beside_tiny(store, &rng, 8 * FITS, 1);
+    const double beside = hit_ratio_beside_tiny(store, &rng, 8 * FITS, 1);
+    cr_expect_gt(beside, alone - 0.03, "%g, %g alone", beside, alone);
+    hit_ratio_beside_tiny(store, &rng, 1, 8 * FITS);
+    const double after = hit_ratio_beside_tiny(store, &rng, 2 * FITS, 0);
+    cr_expect_gt(after, alone - 0.08, "%g after a flood, %g alone", after, alone);
+    memstore_destroy(store);
+}
+
 /* ---- How much goes at once ---- */
 
 struct steps {

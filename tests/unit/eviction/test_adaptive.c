@@ -645,6 +645,77 @@ Test(adaptive,
     cr_assert_eq(kept_unused(MEAN * 3 / 4), 0);
 }
 
+/* Entries of this size come to the end of a queue, of which so many per cent were used; what goes is dropped. */
+static void judge_some(const struct ms_segment *from, uint64_t size, int count, int percent)
+{
+    for (int i = 0; i < count; i++) {
+        const struct ms_subject entry = {
+            .hash = hash_of(next_key++),
+            .size = size,
+            .access = i % 100 < percent ? MS_ACCESS_COUNT_MAX : 0,
+        };
+
+        if (!ms_policy_adaptive.judge(&eviction, from, &entry).keep)
+            evict_entry(from, &entry);
+    }
+}
+
+/* Beside entries of the mean size, of which some are used, as many tiny ones come through the small queue, of
+ * which so many per cent are; and through the main queue, where some are always kept. */
+static void flood(int small_percent, int main_percent)
+{
+    for (int i = 0; i < 60; i++) {
+        judge_some(new_segment, MEAN, KEYS / 10, 10);
+        judge_some(new_segment, MEAN / 8, KEYS / 10, small_percent);
+        judge_some(main_segment, MEAN, KEYS / 10, 50);
+        judge_some(main_segment, MEAN / 8, KEYS / 10, main_percent);
+        ms_policy_adaptive.victim(&eviction);
+        eviction.learned.small_gives_way = false;
+    }
+}
+
+Test(adaptive, what_is_tiny_and_never_used_goes_unused_but_for_some_that_tell)
+{
+    open_with_goal(MS_GOAL_HITS);
+    flood(0, 0);
+    cr_expect_gt(kept_unused(MEAN / 8), 0);
+    cr_expect_lt(kept_unused(MEAN / 8), 15);
+    cr_expect(judge(new_segment, hash_of(1), MEAN / 8, 2).keep, "it was used");
+    cr_expect_not(judge(main_segment, hash_of(1), MEAN / 8, 2).keep, "its credit alone is no use");
+    cr_expect(judge(main_segment, hash_of(1), MEAN / 8, 3).keep);
+}
+
+Test(adaptive, what_is_tiny_and_goes_unused_is_not_remembered)
+{
+    const struct ms_subject tiny = {.hash = hash_of(1), .size = MEAN / 8};
+
+    open_with_goal(MS_GOAL_HITS);
+    cr_expect_eq(ms_policy_adaptive.drop(&eviction, new_segment, &tiny), MS_GHOST_UNUSED);
+    flood(0, 0);
+    cr_expect_eq(ms_policy_adaptive.drop(&eviction, new_segment, &tiny), MS_GHOST_NONE);
+}
+
+Test(adaptive, what_is_tiny_and_goes_unused_makes_nothing_else_large)
+{
+    open_with_goal(MS_GOAL_HITS);
+    age_main_queue();
+    flood(0, 0);
+    ms_store_relaxed(&eviction.mean_size, MEAN / 8);
+    cr_expect_eq(judge(main_segment, hash_of(1), MEAN, 1).queue, MS_QUEUE_MAIN);
+    cr_expect_eq(judge(main_segment, hash_of(1), MEAN, 1).rank, 0, "all of a turn");
+}
+
+Test(adaptive, what_is_tiny_is_kept_unused_where_it_is_used_as_much_for_its_room)
+{
+    open_with_goal(MS_GOAL_HITS);
+    flood(2, 0);
+    cr_expect_eq(kept_unused(MEAN / 8), 100, "soon");
+    flood(0, 0);
+    cr_expect_lt(kept_unused(MEAN / 8), 15);
+    flood(0, 10);
+    cr_expect_eq(kept_unused(MEAN / 8), 100, "late, which those that tell show");
+}
+
 /* As much of what the small queue dropped comes back as of what the main queue dropped, which is of
  * four times the size. */
 static double share_after_large_from_main(enum ms_goal goal)
