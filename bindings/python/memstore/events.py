@@ -9,6 +9,7 @@ import heapq
 import math
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -47,6 +48,8 @@ _ALL = EventKind.REMOVALS | EventKind.ALERT
 _LONGEST_WAIT = 1e9
 #: Seconds that a thread goes on without being asked for an event.
 _IDLE = 1.0
+#: Seconds that it takes for an event at a time, after which it sees whether it is asked still.
+_TAKE = 0.2
 
 
 class Event(NamedTuple):
@@ -150,20 +153,28 @@ class Subscription(_native.Subscription, Closing):
     def get(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The next event, waiting for it at most ``timeout`` seconds; None if there was none in time.
 
-        Without a timeout it waits until there is one. Raises CacheClosed when no more will come.
+        Without a timeout it waits until there is one. After a task has given up its wait for one it may take a fifth of a
+        second longer, since events come in their order. Raises CacheClosed when no more will come.
         """
         if timeout is None:
-            milliseconds = -1
+            end = math.inf
         elif timeout == timeout:
-            milliseconds = math.ceil(min(max(0.0, timeout), _LONGEST_WAIT) * 1000)
+            end = time.monotonic() + min(max(0.0, timeout), _LONGEST_WAIT)
         else:
             raise InvalidArgument("timeout is a number of seconds, or None")
-        raw = self._next(milliseconds)
-        if raw is None:
-            if timeout is None:
-                return self.get()
-            return None
-        return _event(raw)
+        while True:
+            left = max(0.0, end - time.monotonic())
+            raw = self._take(min(left, _IDLE))
+            if raw is not None:
+                return _event(raw)
+            if left == 0:
+                return None
+
+    def _take(self, seconds: float) -> Optional[_RawEvent]:
+        """The next event, if it comes in time: also one that was taken for a task which does not wait any more."""
+        waiter: Optional[_Waiter] = self.__dict__.get("_waiter")
+        raw = waiter.take_left() if waiter is not None else None
+        return raw if raw is not None else self._next(math.ceil(seconds * 1000))
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -234,28 +245,39 @@ class _Waiter:
                 return raw
             self._have_thread()
             self._asking.append(answer)
-            self._change.notify()
+            self._change.notify_all()
         try:
             return (await answer)[1]
         except BaseException:
             with self._change:
                 self._give_up(answer)
+                self._change.notify_all()
             raise
+
+    def take_left(self) -> Optional[_RawEvent]:
+        """What was taken, or is about to be, for a task that does not wait any more, unless another one is to have it."""
+        with self._change:
+            self._change.wait_for(lambda: self._asking or not self._taking)
+            return None if self._asking else self._take_left()
 
     def close(self) -> None:
         with self._change:
             self._closed = True
             self._left.clear()
-            self._change.notify()
+            self._change.notify_all()
 
     # ---- With the lock held
 
-    def _at_once(self) -> Optional[_RawEvent]:
-        """An event that need not be waited for."""
+    def _take_left(self) -> Optional[_RawEvent]:
         for answer in [answer for answer in list(self._given) if answer.get_loop().is_closed()]:
             heapq.heappush(self._left, self._given.pop(answer))
-        if self._left:
-            return heapq.heappop(self._left)[1]
+        return heapq.heappop(self._left)[1] if self._left else None
+
+    def _at_once(self) -> Optional[_RawEvent]:
+        """An event that need not be waited for."""
+        raw = self._take_left()
+        if raw is not None:
+            return raw
         return None if self._asking or self._taking else self._subscription._next(0)
 
     def _have_thread(self) -> None:
@@ -315,12 +337,13 @@ class _Waiter:
         while self._is_wanted():
             raw = None
             try:
-                raw = self._subscription._next(math.ceil(_IDLE * 1000))
+                raw = self._subscription._next(math.ceil(_TAKE * 1000))
             except CacheClosed as closed:
                 with self._change:
                     self._taking = False
                     self._thread = None
                     self._end(closed)
+                    self._change.notify_all()
                 return
             except Exception:  # no memory for what it held
                 report()
@@ -329,6 +352,7 @@ class _Waiter:
                 if raw is not None:
                     self._taken += 1
                     self._give((self._taken, raw))
+                self._change.notify_all()
 
     def _is_wanted(self) -> bool:
         """Wait until somebody asks. Otherwise the thread ends."""

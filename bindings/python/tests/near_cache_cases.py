@@ -3,6 +3,7 @@
 
 import random
 import threading
+import time
 
 import memstore
 import pytest
@@ -33,6 +34,33 @@ def read_while_another_writes(client, other, seed):
         assert wait_until(lambda: all(client.get(key) == b"1000000" for key in keys), 60)
 
     run_in_threads(write, read)
+
+
+def check_changes_reach_a_store_that_is_held_up(near, keep, change, is_kept):
+    """Of two keys that change while another writer has the only place, longer than a call waits: nothing is served that was
+    kept before. `near` has max_concurrent_writers=1 and a lock_timeout of 5 ms."""
+    many = {b"other/%d" % i: bytes(100) for i in range(20_000)}  # some 10 ms a batch
+    done = threading.Event()
+
+    def hold_up():
+        while not done.is_set():
+            near.store.set_many(many)
+
+    for n in range(10):
+        keys = [f"user/{n}", f"user/{n}/name"]
+        for key in keys:
+            keep(key)
+        done.clear()
+        writer = threading.Thread(target=hold_up)
+        writer.start()
+        time.sleep(0.005)
+        changing = threading.Thread(target=change, args=(keys,))
+        changing.start()
+        time.sleep(0.02)
+        done.set()
+        writer.join()
+        changing.join()
+        assert not any(is_kept(key) for key in keys)
 
 
 def check_what_is_refused(near_cache):

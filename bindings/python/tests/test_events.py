@@ -158,6 +158,25 @@ def test_a_cancelled_task_loses_no_event(store):
     asyncio.run(main())
 
 
+def test_what_was_taken_for_a_cancelled_task_is_told_to_who_gets_events(store):
+    """Without a loop, too: by get(), and by iterating to the end of a store that is closed."""
+
+    async def give_up(subscription):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(subscription), 0.05)
+
+    for drain in (lambda some: [some.get(timeout=5) for _ in range(3)], list):
+        with memstore.Store() as other, other.subscribe() as subscription:
+            asyncio.run(give_up(subscription))
+            for i in range(3):
+                other[f"k{i}"] = b"v"
+                del other[f"k{i}"]
+            if drain is list:
+                other.close()
+            assert [event.key for event in drain(subscription)] == [b"k0", b"k1", b"k2"]
+            assert subscription.dropped == 0
+
+
 def test_tasks_that_wait_at_once_share_the_events(store):
     async def take(got):
         async for event in removals:

@@ -13,7 +13,7 @@ import types
 import memstore
 import pytest
 from conftest import wait_until
-from near_cache_cases import check_what_is_refused, read_while_another_writes
+from near_cache_cases import check_changes_reach_a_store_that_is_held_up, check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 from test_fork import held, in_child
 from test_threads import run_in_threads
@@ -425,6 +425,20 @@ def test_a_child_asks_for_itself():
     with held(near._lock):
         in_child(child)
     assert near.get(key) is not None
+    near.close()
+
+
+def test_a_change_is_seen_to_however_long_others_write():
+    near = NearCache(memory_limit="64MB", max_concurrent_writers=1, lock_timeout="5ms")
+
+    def keep(name):
+        assert near.set(answer(key("GET", name), b"old"))
+
+    def is_kept(name):
+        near.is_cachable(key("GET", name))
+        return near.get(key("GET", name)) is not None
+
+    check_changes_reach_a_store_that_is_held_up(near, keep, near.delete_by_redis_keys, is_kept)
     near.close()
 
 

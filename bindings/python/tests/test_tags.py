@@ -123,6 +123,26 @@ def test_a_store_that_keeps_nothing_still_computes(store):
     assert cube(2) == 8
 
 
+def test_versions_that_are_not_told_in_time_are_made_anew(store, monkeypatch):
+    """Then the function is called, as without tags, and nothing is looked for where it might be old."""
+    calls = []
+
+    @store.memoize(tags=["a", "b"])
+    def function():
+        return calls.append(1)
+
+    def held_up(self, keys):
+        raise memstore.LockTimeout("another writes")
+
+    function()
+    with monkeypatch.context() as patch:
+        patch.setattr(memstore.Store, "get_many", held_up)
+        function()
+    assert len(calls) == 2
+    function()
+    assert len(calls) == 2
+
+
 def test_many_threads_compute_once_and_agree_on_a_new_version(store):
     for _ in range(20):
         calls, results, start = [], [], threading.Barrier(8)

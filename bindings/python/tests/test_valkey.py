@@ -13,7 +13,7 @@ import memstore
 import pytest
 from conftest import wait_until
 from full_store_cases import SETTINGS, check_that_many_go_alone, full_stores
-from near_cache_cases import check_what_is_refused, read_while_another_writes
+from near_cache_cases import check_changes_reach_a_store_that_is_held_up, check_what_is_refused, read_while_another_writes
 from test_documents import program_of
 
 valkey = pytest.importorskip("valkey")
@@ -227,6 +227,20 @@ def test_an_answer_without_room_is_not_kept():
         assert near.get(get) is None
         with pytest.raises(ValueError, match="shards"):
             NearCache(store=store, shards=1)
+
+
+def test_a_change_is_seen_to_however_long_others_write():
+    near = NearCache(memory_limit="64MB", max_concurrent_writers=1, lock_timeout="5ms")
+
+    def change(keys):
+        for key in keys:
+            near.invalidate_key(key)
+
+    def is_kept(key):
+        return near.get(("GET", key)) is not None
+
+    check_changes_reach_a_store_that_is_held_up(near, lambda key: near.set(("GET", key), b"old", [key]), change, is_kept)
+    near.close()
 
 
 @full_stores

@@ -9,11 +9,12 @@ import os
 import pickle
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional, ParamSpec, TypeVar, Union
 
 from .._types import TTL, Key
-from ..errors import NO_ROOM, CacheClosed, InvalidTTL, KeyNotFound, NotANumber
+from ..errors import NO_ROOM, CacheClosed, GCPressure, InvalidTTL, KeyNotFound, LockTimeout, NotANumber
 from ..store import Store
 
 P = ParamSpec("P")
@@ -112,6 +113,21 @@ def delete_many(store: Store, keys: Iterable[Key]) -> None:
 
 
 # ---- Near caches
+
+
+def surely(store: Store, remove: Callable[[], R]) -> R:
+    """Remove what has changed, however long others hold it up. A store that cannot do it is closed: what is cached of a
+    key must not outlive its change, which is told once."""
+    while True:
+        try:
+            return remove()
+        except (LockTimeout, GCPressure):
+            time.sleep(0.001)  # performance.lock_timeout may be none
+        except CacheClosed:
+            raise
+        except BaseException:
+            store.close()
+            raise
 
 
 def part(argument: Any) -> Union[str, bytes]:

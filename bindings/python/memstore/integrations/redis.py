@@ -47,7 +47,7 @@ from .._types import TTL
 from ..codec import decode_key, encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import nothing, open_near, part, unless_closed
+from ._shared import nothing, open_near, part, surely, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 
@@ -215,7 +215,10 @@ class NearCache(CacheInterface):
 
     def _find(self, name: bytes, key: CacheKey) -> Optional[CacheEntry]:
         tokens = [_token_name(each) for each in key.redis_keys]
-        found = self.store.get_many([name, *tokens])
+        try:
+            found = self.store.get_many([name, *tokens])
+        except NO_ROOM:  # not told in time
+            return None
         data = found.get(name)
         if data is None:
             return None
@@ -256,7 +259,7 @@ class NearCache(CacheInterface):
             self.store.set_many({**new, name: answer}, self._ttl)
             return True
         except NO_ROOM:
-            self.store.delete(name)
+            self._remove(name)
             return False
 
     def _number_of(self, connection: Any) -> int:
@@ -280,7 +283,7 @@ class NearCache(CacheInterface):
             for asked, entry in self._all_asked():
                 if not changed.isdisjoint(_token_name(each) for each in entry.cache_key.redis_keys):
                     self._overtake(asked)
-            return [True for token in tokens if self.store.delete(token)]
+            return [True for token in tokens if self._remove(token)]
 
     def _all_asked(self) -> list[tuple[tuple[int, bytes], CacheEntry]]:
         # Not by items(): threads that end take theirs away meanwhile, and wait for no lock.
@@ -298,7 +301,10 @@ class NearCache(CacheInterface):
         names = [_name(key) for key in cache_keys]
         with self._lock:
             asked = [self._overtake((threading.get_ident(), name)) for name in names]
-            return [self.store.delete(name) or was_asked for name, was_asked in zip(names, asked)]
+            return [self._remove(name) or was_asked for name, was_asked in zip(names, asked)]
+
+    def _remove(self, name: bytes) -> bool:
+        return surely(self.store, lambda: self.store.delete(name))
 
     @unless_closed(int)
     def flush(self) -> int:
@@ -307,7 +313,7 @@ class NearCache(CacheInterface):
             count = self.size
             for asked, _ in self._all_asked():
                 self._overtake(asked)
-            self.store.clear()
+            surely(self.store, self.store.clear)
             return count
 
     # ---- The rest of the interface

@@ -18,6 +18,7 @@ as that one is idle. Keys that are text have to be UTF-8, the default. A client 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ from .._types import TTL
 from ..codec import encode_key
 from ..errors import NO_ROOM
 from ..store import Store
-from ._shared import delete_many, nothing, open_near, part, unless_closed
+from ._shared import nothing, open_near, part, surely, unless_closed
 
 _ANSWER, _TOKEN = b"a", b"t"
 _Command = Union[str, Sequence[Any]]
@@ -68,7 +69,10 @@ class NearCache(AbstractCache):
             return None
         tokens, answer = pickle.loads(data)
         # A token is given once: while all are there, none of the keys has changed.
-        return answer if self.store.get_many(tokens) == tokens else None
+        with contextlib.suppress(*NO_ROOM):  # not told in time
+            if self.store.get_many(tokens) == tokens:
+                return answer
+        return None
 
     @unless_closed(nothing)
     def set(self, command: _Command, response: Any, keys_in_command: Iterable[Any]) -> None:
@@ -80,23 +84,27 @@ class NearCache(AbstractCache):
             answer = _pickled((found | new, response))
             self.store.set_many({**new, _name(command): answer}, self._ttl)
         except (pickle.PicklingError, *NO_ROOM):
-            self.store.delete(_name(command))
+            self._remove(_name(command))
+
+    def _remove(self, name: bytes) -> None:
+        surely(self.store, lambda: self.store.delete(name))
 
     @unless_closed(nothing)
     def delete_command(self, command: _Command) -> None:
-        self.store.delete(_name(command))
+        self._remove(_name(command))
 
     @unless_closed(nothing)
     def delete_commands(self, commands: Iterable[_Command]) -> None:
-        delete_many(self.store, [_name(command) for command in commands])
+        for command in commands:
+            self._remove(_name(command))
 
     @unless_closed(nothing)
     def invalidate_key(self, key: Any) -> None:
-        self.store.delete(_token_name(key))
+        self._remove(_token_name(key))
 
     @unless_closed(nothing)
     def flush(self) -> None:
-        self.store.clear()
+        surely(self.store, self.store.clear)
 
     @property
     @unless_closed(int)
