@@ -129,6 +129,21 @@ class ReplayTest(unittest.TestCase):
 
     # ---- Text and CSV ----
 
+    def test_ttls_of_text_are_seconds(self):
+        path = self.file("a.csv", "key,ttl\n" + "a,10\n" * 200000)
+        run = self.results("--budget", "8MiB", path)["runs"][0]
+        self.assertEqual((run["hits"], run["expirations"]), (199999, 0))
+        # Little is not never.
+        path = self.file("b.csv", "key,ttl\n" + "a,0.0001\n" * 200000)
+        run = self.results("--budget", "8MiB", path)["runs"][0]
+        self.assertGreater(run["sets"], 1)
+
+    def test_columns_by_name_and_by_number(self):
+        path = self.file("a.csv", "url,bytes\nalpha,500\nbeta,20\n")
+        for columns in ("key=1,size=bytes", "size=bytes,key=1", "key=url,size=2"):
+            workload = self.results("--budget", "8MiB", "--columns", columns, path)["workload"]
+            self.assertEqual(workload["footprint_bytes"], 5 + 500 + 4 + 20, columns)
+
     def test_text(self):
         path = self.file("a.txt", "alpha\nbeta 500\ngamma\t2kB 1h\n\nalpha\r\nbeta 500")
         results = self.results("--budget", "8MiB", path)

@@ -6,7 +6,8 @@
  *             {u64 key, u32 size}, little-endian
  *   MSTTTL01  24-byte header (magic, u64 count, u32 record size 23, u32 cluster), packed records
  *             {u32 time_ms, u64 key, u16 key_size, u32 value_size, u32 ttl_s, u8 op}
- *   text      one request a line: key, then optionally value size and TTL, separated by spaces or tabs
+ *   text      one request a line: key, then optionally value size and TTL (in seconds, or with a unit), separated by
+ *             spaces or tabs
  *   CSV       the same with commas, quoted fields allowed; a first line that names a "key" column is a
  * header */
 #ifndef REPLAY_READER_H

@@ -153,9 +153,10 @@ static bool add_fields(struct reader *reader, const struct line *line,
                                        WORKLOAD_MAX_VALUE_SIZE);
         request.value_size = reader_value_size(reader, bytes, request.key_size);
     }
-    if (ttl && !units_parse_duration(ttl->text, &request.ttl_ms))
+    if (ttl && !units_parse_seconds(ttl->text, &request.ttl_ms))
         return reader_fail_at_line(reader, line->number,
-                                   "\"%.40s\" is no TTL such as 1500, 250ms, 10s or 1h", ttl->text);
+                                   "\"%.40s\" is no TTL such as 1500 (seconds), 250ms or 1h",
+                                   ttl->text);
     if (!workload_add_text(reader->workload, &request, key->text))
         return reader_fail_at_line(reader, line->number, "no memory for request %zu",
                                    reader->workload->count + 1);
@@ -209,16 +210,21 @@ static bool choose_columns(struct reader *reader, const struct line *header,
     return true;
 }
 
-/* Whether the columns chosen are names, so that the first line must be a header. */
-static bool columns_are_names(const char *columns)
+/* Whether a column is chosen by its name, so that the first line must be a header. */
+static bool columns_have_names(const char *columns)
 {
-    return columns && strpbrk(columns, "=") && strspn(strchr(columns, '=') + 1, "0123456789") == 0;
+    for (const char *at = columns; at && (at = strchr(at, '=')) != NULL;) {
+        at++;
+        if (strspn(at, "0123456789") != strcspn(at, ","))
+            return true;
+    }
+    return false;
 }
 
 static bool set_up_columns(struct reader *reader, const struct line *first, struct columns *columns,
                            bool *is_header)
 {
-    *is_header = columns_are_names(reader->options->columns);
+    *is_header = columns_have_names(reader->options->columns);
     for (int i = 0; i < first->field_count; i++)
         *is_header = *is_header || strcasecmp(first->fields[i].text, "key") == 0;
     if (reader->options->columns)

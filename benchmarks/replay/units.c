@@ -60,14 +60,29 @@ bool units_parse_size(const char *text, uint64_t *out)
     return true;
 }
 
-bool units_parse_duration(const char *text, int64_t *out_ms)
+static bool parse_time(const char *text, const struct unit *units, int64_t *out_ms)
 {
-    static const struct unit units[] = {{"", 1},       {"ms", 1},      {"s", 1e3}, {"m", 60e3},
-                                        {"h", 3600e3}, {"d", 86400e3}, {NULL, 0}};
     double value;
 
     if (!parse_with_unit(text, units, 0x1p62, &value))
         return false;
-    *out_ms = (int64_t)value;
+    /* Little is not nothing, which is never. */
+    *out_ms = value > 0 && value < 1 ? 1 : (int64_t)value;
     return true;
+}
+
+#define WITH_UNITS {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}, {NULL, 0}
+
+bool units_parse_duration(const char *text, int64_t *out_ms)
+{
+    static const struct unit units[] = {{"", 1}, WITH_UNITS};
+
+    return parse_time(text, units, out_ms);
+}
+
+bool units_parse_seconds(const char *text, int64_t *out_ms)
+{
+    static const struct unit units[] = {{"", 1e3}, WITH_UNITS};
+
+    return parse_time(text, units, out_ms);
 }

@@ -164,6 +164,7 @@ def test_traces(tmp_path, content, requests):
         (mstrace((1, 1))[:-1], "ends within record 0"),
         (mstrace((1, 1))[:-12], "promises 1 records, 0 follow"),
         (b"MSTRACE1short", "ends within its header"),
+        (b"MSTTTL01" + bytes(16), "tells writes and deletions"),
         (b"\x28\xb5\x2f\xfd....", "zstd -dc"),
     ],
 )

@@ -111,7 +111,8 @@ func (s *Store) Delete(ctx context.Context, key any) error {
 
 // Invalidate removes what has any of the tags. It looks at every entry: the tags lie with the values, so that
 // they take no memory beside the limit, and none is forgotten because room was needed. What it removes does not go at one
-// instant, which a full store may have no room for.
+// instant, which a full store may have no room for. To look at an entry is to read it: it counts as a hit and as a use, and
+// where reads renew expiries ("ttl.mode: access") it renews all of them, so such a store is not for tags.
 func (s *Store) Invalidate(ctx context.Context, options ...store.InvalidateOption) error {
 	wanted := store.ApplyInvalidateOptions(options...).Tags
 	if len(wanted) == 0 {

@@ -42,6 +42,8 @@ def read(path: str, size: int) -> Iterator[Request]:
         start = file.read(8)
         if start[:4] == _ZSTD:
             raise ValueError(f"{path} is compressed: `zstd -dc {path} | python -m memstore replay -`")
+        if start == b"MSTTTL01":
+            raise ValueError(f"{path} tells writes and deletions (MSTTTL01), which the benchmarks' program `replay` reads")
         if start == b"MSTRACE1":
             yield from _records(path, file, size)
         else:
