@@ -37,7 +37,70 @@ int ms_file_append(struct ms_file_out *out, const void *data, size_t size);
 int ms_file_rewrite(struct ms_file_out *out, uint64_t offset, const void *data, size_t size);
 int ms_file_commit(struct ms_file_out *out, bool sync);
 void ms_file_abandon(struct ms_file_out *out);
+void ms_file_close_parents(void);
 int ms_file_replace(const char *path, unsigned mode, const void *data, size_t size);
+#endif
+#ifndef MS_PLATFORM_ATOMIC_H
+#define MS_PLATFORM_ATOMIC_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
+#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
+#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
+#define ms_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
+#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
+#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
+#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
+#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
+#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
+#define ms_cas_relaxed(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
+                                            memory_order_relaxed)
+#define ms_cas_release(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_release,      \
+                                            memory_order_relaxed)
+#define ms_cas_acq_rel(p, expected, desired)                                                       \
+    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
+                                            memory_order_acquire)
+static inline void ms_add_one_alone(atomic_uint_least64_t *count)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    __asm__ volatile("incq %0" : "+m"(*count));
+#else
+    ms_store_relaxed(count, ms_load_relaxed(count) + 1);
+#endif
+}
+static inline bool ms_is_below_relaxed32(uint32_t number, const atomic_uint_least32_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+    __asm__ volatile("cmpl %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
+#endif
+}
+static inline bool ms_is_below_relaxed64(uint64_t number, const atomic_uint_least64_t *other)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    bool below;
+    __asm__ volatile("cmpq %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
+    return below;
+#else
+    return number < ms_load_relaxed(other);
+#endif
+}
+#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define MS_CACHE_LINE 64
 #endif
 #ifndef MS_PLATFORM_MEM_H
 #define MS_PLATFORM_MEM_H
@@ -296,14 +359,10 @@ static bool is_still(int descriptor, const char *path)
     return fstat(descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
-static int restrict_to(int descriptor, unsigned mode)
+static bool is_fit(const struct stat *status, unsigned mode)
 {
-    struct stat status;
-    if (fstat(descriptor, &status) != 0)
-        return errno;
-    if ((status.st_mode & 0777 & ~mode) == 0)
-        return 0;
-    return fchmod(descriptor, status.st_mode & mode) == 0 ? 0 : errno;
+    return status->st_uid == geteuid() && status->st_nlink == 1 &&
+           (status->st_mode & 07777 & ~mode) == 0;
 }
 static int empty(int descriptor)
 {
@@ -315,39 +374,105 @@ static int empty(int descriptor)
 }
 static int platform_file_take_over(int descriptor, const char *path, unsigned mode)
 {
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
         return errno;
-    if (!is_still(descriptor, path))
-        return EAGAIN;
-    const int error = restrict_to(descriptor, mode);
-    return error == 0 ? empty(descriptor) : error;
+    const int error = check_kind(status.st_mode);
+    if (error != 0)
+        return error;
+    if (is_fit(&status, mode))
+        return empty(descriptor);
+    return unlink(path) == 0 ? EAGAIN : errno;
 }
-static int open_to_write(const char *path, unsigned mode, int *descriptor)
+static int make_or_open(const char *path, unsigned mode, int *descriptor, bool *is_new)
+{
+    *descriptor = open_file(path, O_RDWR | O_CREAT | O_EXCL, mode);
+    *is_new = *descriptor >= 0;
+    if (*is_new)
+        return 0;
+    if (errno != EEXIST)
+        return errno;
+    *descriptor = open_file(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (*descriptor >= 0)
+        return 0;
+    return errno == ENOENT ? EAGAIN : errno;
+}
+static int open_to_write(const char *path, unsigned mode, int *descriptor, bool *is_new)
 {
     int error;
     do {
         error = ms_testing_file_step(NULL);
-        if (error == 0) {
-            *descriptor = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
-            error = *descriptor < 0 ? errno : 0;
-        }
+        if (error == 0)
+            error = make_or_open(path, mode, descriptor, is_new);
     } while (error == EINTR);
+    return error;
+}
+static int lock_file(int descriptor)
+{
+    int error;
+    do {
+        error = ms_testing_file_step(NULL);
+        if (error == 0 && flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+            error = errno;
+    } while (error == EINTR);
+    return error;
+}
+#define WRITING_MOST 32
+static atomic_int writing[WRITING_MOST];
+static void note_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        int none = 0;
+        if (ms_cas_relaxed(&writing[i], &none, descriptor + 1))
+            return;
+    }
+}
+static void forget_writing(int descriptor)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        if (ms_load_relaxed(&writing[i]) == descriptor + 1)
+            ms_store_relaxed(&writing[i], 0);
+    }
+}
+void ms_file_close_parents(void)
+{
+    for (size_t i = 0; i < WRITING_MOST; i++) {
+        const int noted = ms_load_relaxed(&writing[i]);
+        ms_store_relaxed(&writing[i], 0);
+        if (noted != 0)
+            close(noted - 1);
+    }
+}
+static void unlock_and_close(int descriptor)
+{
+    forget_writing(descriptor);
+    flock(descriptor, LOCK_UN);
+    close(descriptor);
+}
+static int try_open_locked(const char *path, unsigned mode, int *descriptor)
+{
+    bool is_new = false;
+    int error = open_to_write(path, mode, descriptor, &is_new);
+    if (error != 0)
+        return error;
+    note_writing(*descriptor);
+    error = lock_file(*descriptor);
+    if (error != 0 && error != EWOULDBLOCK && is_new)
+        unlink(path);
+    if (error == 0 && !is_still(*descriptor, path))
+        error = EAGAIN;
+    if (error == 0 && !is_new)
+        error = platform_file_take_over(*descriptor, path, mode);
+    if (error != 0)
+        unlock_and_close(*descriptor);
     return error;
 }
 static int platform_file_open_locked(const char *path, unsigned mode, int *descriptor)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        int error = open_to_write(path, mode, descriptor);
-        if (error != 0)
-            return error;
-        error = platform_file_take_over(*descriptor, path, mode);
-        if (error == 0)
-            return 0;
-        close(*descriptor);
-        if (error != EAGAIN)
-            return error;
-    }
-    return EWOULDBLOCK;
+    int error = EAGAIN;
+    for (int i = 0; i < LOCK_TRIES && error == EAGAIN; i++)
+        error = try_open_locked(path, mode, descriptor);
+    return error == EAGAIN ? EWOULDBLOCK : error;
 }
 static void free_names(struct ms_file_out *out)
 {
@@ -361,8 +486,7 @@ static bool is_ours(const struct ms_file_out *out)
 static void close_locked(struct ms_file_out *out)
 {
     if (is_ours(out))
-        flock(out->descriptor, LOCK_UN);
-    close(out->descriptor);
+        unlock_and_close(out->descriptor);
     free_names(out);
 }
 static int check_replaceable(const char *path)
@@ -580,68 +704,6 @@ void ms_fork_register(ms_fork_member *member)
 }
 
 /* lib/platform/gate.c */
-#ifndef MS_PLATFORM_ATOMIC_H
-#define MS_PLATFORM_ATOMIC_H
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#define ms_load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
-#define ms_load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define ms_load_seq_cst(p) atomic_load_explicit((p), memory_order_seq_cst)
-#define ms_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
-#define ms_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define ms_store_seq_cst(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
-#define ms_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
-#define ms_add_acquire(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
-#define ms_add_release(p, v) atomic_fetch_add_explicit((p), (v), memory_order_release)
-#define ms_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
-#define ms_add_seq_cst(p, v) atomic_fetch_add_explicit((p), (v), memory_order_seq_cst)
-#define ms_sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
-#define ms_sub_release(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_release)
-#define ms_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
-#define ms_sub_seq_cst(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst)
-#define ms_or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
-#define ms_cas_relaxed(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_relaxed,      \
-                                            memory_order_relaxed)
-#define ms_cas_release(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_release,      \
-                                            memory_order_relaxed)
-#define ms_cas_acq_rel(p, expected, desired)                                                       \
-    atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,      \
-                                            memory_order_acquire)
-static inline void ms_add_one_alone(atomic_uint_least64_t *count)
-{
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-    __asm__ volatile("incq %0" : "+m"(*count));
-#else
-    ms_store_relaxed(count, ms_load_relaxed(count) + 1);
-#endif
-}
-static inline bool ms_is_below_relaxed32(uint32_t number, const atomic_uint_least32_t *other)
-{
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-    bool below;
-    __asm__ volatile("cmpl %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
-    return below;
-#else
-    return number < ms_load_relaxed(other);
-#endif
-}
-static inline bool ms_is_below_relaxed64(uint64_t number, const atomic_uint_least64_t *other)
-{
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-    bool below;
-    __asm__ volatile("cmpq %2, %1" : "=@ccb"(below) : "r"(number), "m"(*other));
-    return below;
-#else
-    return number < ms_load_relaxed(other);
-#endif
-}
-#define ms_plain_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define ms_plain_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define MS_CACHE_LINE 64
-#endif
 #ifndef MS_PLATFORM_COMPILER_H
 #define MS_PLATFORM_COMPILER_H
 #define ms_likely(x) __builtin_expect(!!(x), 1)
@@ -898,8 +960,9 @@ int64_t ms_wait_look(int64_t deadline_us);
 struct ms_wait_asked {
     bool (*goes_on)(void *context);
     void *context;
+    bool gave_up;
 };
-extern __thread const struct ms_wait_asked *ms_wait_asked;
+extern __thread struct ms_wait_asked *ms_wait_asked;
 int64_t ms_wait_until_asking(int64_t deadline_us);
 bool ms_wait_goes_on(int64_t deadline_us);
 #endif
@@ -1993,7 +2056,7 @@ void ms_thread_after_fork(void)
 #define ASK_US 50000
 __thread void (*ms_before_wait)(void);
 __thread struct ms_wait_bound ms_wait_bound = {MS_WAIT_UNBOUNDED, MS_WAIT_UNBOUNDED, NULL, 0};
-__thread const struct ms_wait_asked *ms_wait_asked;
+__thread struct ms_wait_asked *ms_wait_asked;
 void ms_wait_us(uint32_t us)
 {
     ms_wait_begins();
@@ -2019,7 +2082,7 @@ int64_t ms_wait_deadline(int64_t deadline_us)
 bool ms_wait_was_cut(void)
 {
     const int64_t until_us = ms_wait_bound.until_us;
-    return ms_wait_is_stopped() ||
+    return ms_wait_is_stopped() || (ms_wait_asked != NULL && ms_wait_asked->gave_up) ||
            (until_us != MS_WAIT_UNBOUNDED && ms_clock_real_us() >= until_us);
 }
 bool ms_wait_is_over(int64_t deadline_us)
@@ -2045,8 +2108,11 @@ int64_t ms_wait_until_asking(int64_t deadline_us)
 }
 bool ms_wait_goes_on(int64_t deadline_us)
 {
-    const struct ms_wait_asked *const asked = ms_wait_asked;
-    return asked != NULL && !ms_wait_is_over(deadline_us) && asked->goes_on(asked->context);
+    struct ms_wait_asked *const asked = ms_wait_asked;
+    if (asked == NULL || ms_wait_is_over(deadline_us))
+        return false;
+    asked->gave_up = !asked->goes_on(asked->context);
+    return !asked->gave_up;
 }
 
 /* lib/util/crc32.c */
@@ -3763,7 +3829,10 @@ struct ms_segment {
     atomic_uint stale_bytes;
     atomic_uint stale_entries;
     atomic_uint least_ttl;
-    uint32_t seen;
+    union {
+        uint32_t seen;
+        uint32_t pays_from;
+    };
 } MS_ALIGNED(128);
 static inline bool ms_segment_is_in_limbo(const struct ms_segment *segment)
 {
@@ -3887,6 +3956,7 @@ struct ms_arena {
     uint32_t bins;
     uint32_t segments_a_bin;
     uint32_t ttl_classes;
+    atomic_uint_least32_t stripes_used, classes_used;
     uint32_t reserve;
     uint32_t worn_from;
     uint32_t pin_row_count;
@@ -4101,8 +4171,9 @@ static struct ms_open_slot *slots_of(struct ms_arena *arena, const struct ms_pla
 static struct ms_open_slot *open_slot(struct ms_arena *arena, const struct ms_placement *placement)
 {
     const bool apart = placement->privileged && !shares_slots(arena);
+    const uint32_t used = ms_load_relaxed(&arena->stripes_used);
     const uint32_t stripe =
-        apart ? arena->stripes : (placement->stripe + stripes_moved) & (arena->stripes - 1);
+        apart ? arena->stripes : (placement->stripe + stripes_moved) & (used - 1);
     return slots_of(arena, placement) + stripe;
 }
 static struct ms_open_slot *lock_open_slot(struct ms_arena *arena,
@@ -4530,7 +4601,10 @@ static uint64_t largest_limit_for(uint64_t limit)
 #define WARM_NEXT 1
 static uint32_t warm_segments(const struct ms_arena *arena)
 {
-    return arena->reserve + WARM_NEXT + clamp_u32(arena->segment_count / 128, 0, 16);
+    const uint64_t segments = ms_budget_limit(&arena->budget) >> arena->segment_shift;
+    const uint32_t most = arena->segment_count;
+    return arena->reserve + WARM_NEXT +
+           clamp_u32((segments < most ? (uint32_t)segments : most) / 128, 0, 16);
 }
 uint32_t ms_arena_freed_ahead(const struct ms_arena *arena)
 {
@@ -4552,13 +4626,32 @@ static void shape_rows(struct ms_arena *arena, uint64_t limit)
 }
 #define WORN_DIVISOR 4
 #define WORN_DIVISOR_WITHOUT_EVICTION 16
+static uint32_t stripes_of(uint32_t segments)
+{
+    return segments >= 1024 ? 4 : segments >= 256 ? 2 : 1;
+}
+static uint32_t ttl_classes_of(uint32_t segments)
+{
+    return 1 + clamp_u32(segments / 32, 1, MS_TTL_CLASSES_MOST - 1);
+}
+static bool use_slots(struct ms_arena *arena, uint32_t segments)
+{
+    const uint32_t stripes = clamp_u32(stripes_of(segments), 1, arena->stripes);
+    const uint32_t classes = clamp_u32(ttl_classes_of(segments), 1, arena->ttl_classes);
+    const bool fewer = stripes < ms_load_relaxed(&arena->stripes_used) ||
+                       classes < ms_load_relaxed(&arena->classes_used);
+    ms_store_relaxed(&arena->stripes_used, stripes);
+    ms_store_relaxed(&arena->classes_used, classes);
+    return fewer;
+}
 static void shape_arena(struct ms_arena *arena, uint64_t limit, uint64_t largest_limit)
 {
     arena->segment_shift = segment_shift_of(limit);
     arena->segment_count = (uint32_t)(limit >> arena->segment_shift);
-    arena->stripes = arena->segment_count >= 1024 ? 4 : arena->segment_count >= 256 ? 2 : 1;
+    arena->stripes = stripes_of(arena->segment_count);
     arena->slot_stripes = arena->stripes + (arena->stripes > 1 || !arena->evicts);
-    arena->ttl_classes = 1 + clamp_u32(arena->segment_count / 32, 1, MS_TTL_CLASSES_MOST - 1);
+    arena->ttl_classes = ttl_classes_of(arena->segment_count);
+    use_slots(arena, arena->segment_count);
     if (arena->bins != 0)
         arena->bins = clamp_u32(arena->segment_count / arena->segments_a_bin, 1, arena->bins);
     arena->reserve = arena->segment_count >= 256 || !arena->evicts ? 2 : 1;
@@ -4653,13 +4746,13 @@ bool ms_arena_init(struct ms_arena *arena, const struct ms_arena_options *option
                                .bins = options->bins,
                                .segments_a_bin = options->segments_a_bin};
     ms_store_relaxed(&arena->idle_at, MS_NEVER);
+    ms_store_relaxed(&arena->budget.limit, options->limit);
     *out_of_memory = false;
     shape_arena(arena, options->limit, largest_limit_for(options->limit));
     arena->overhead = options->overhead +
                       segment_arena_round_up(arena->segment_count * sizeof(struct ms_segment), MS_PAGE_SIZE) +
                       ms_pool_slots(arena) * sizeof(struct ms_open_slot) + MS_PAGE_SIZE;
     ms_store_relaxed(&arena->charged_records, arena->segment_count);
-    ms_store_relaxed(&arena->budget.limit, options->limit);
     if (!ms_budget_charge(&arena->budget, arena->overhead,
                           (uint64_t)MS_ARENA_MIN_SEGMENTS << arena->segment_shift))
         return false;
@@ -4696,6 +4789,8 @@ void ms_arena_set_limit(struct ms_arena *arena, uint64_t limit)
         ms_add_relaxed(&arena->budget.charged, (segments - charged) * sizeof(struct ms_segment));
         ms_store_relaxed(&arena->charged_records, segments);
     }
+    if (use_slots(arena, segments))
+        ms_arena_seal_open(arena);
 }
 void ms_arena_keep_warm(struct ms_arena *arena, uint32_t keep)
 {
@@ -5704,6 +5799,7 @@ void ms_pool_seal(struct ms_arena *arena, struct ms_segment *segment)
     } else {
         if (segment->rank == 0)
             segment->rank = ms_add_relaxed(&arena->rank_clock, 1) + 1;
+        segment->pays_from = 0;
         ms_store_seq_cst(&segment->state, MS_SEGMENT_SEALED);
         list_insert_locked(list_of(arena, segment), segment);
         retire_locked(arena, segment);
@@ -6694,6 +6790,11 @@ struct ms_come_back {
     atomic_uint_least64_t ages;
 };
 #define MS_USES_SHIFT 32
+struct ms_judged {
+    double count, bytes;
+    double used, used_bytes;
+};
+enum { MS_JUDGED_OTHER, MS_JUDGED_TINY, MS_JUDGED_KINDS };
 struct ms_learned {
     double small_share;
     bool grew_unasked;
@@ -6702,6 +6803,13 @@ struct ms_learned {
     bool more_uses_promote;
     bool smaller_promotes;
     bool third_round;
+    bool tiny_goes;
+    struct ms_judged judged_small[MS_JUDGED_KINDS], judged_main[MS_JUDGED_KINDS];
+    uint64_t judged;
+    unsigned told;
+    uint64_t passed_over;
+    atomic_uint_least64_t mean;
+    uint64_t typical;
     struct ms_worth worth[MS_LEARNED_KINDS];
     uint64_t dropped[MS_LEARNED_KINDS];
     uint64_t sizes[MS_LEARNED_KINDS];
@@ -6728,15 +6836,20 @@ static inline unsigned ms_adapt_life(const struct ms_sizing *sizing, uint64_t si
     return size >= 4 * sizing->mean ? MS_ADAPT_ONE / 4
                                     : (unsigned)(MS_ADAPT_ONE * sizing->mean / size);
 }
-void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
-                     enum ms_ghost_kind kind, uint64_t size);
+static inline uint64_t ms_learned_mean(const struct ms_learned *learned, uint64_t held)
+{
+    const uint64_t mean = ms_load_relaxed(&learned->mean);
+    return mean != 0 ? mean : held;
+}
+enum ms_ghost_kind ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                                   enum ms_ghost_kind kind, const struct ms_subject *entry);
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
                      const struct ms_ghost_trace *trace, uint64_t size);
 bool ms_adapt_is_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
                       const struct ms_ghost_trace *trace, uint64_t size);
-bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+bool ms_adapt_keeps_small(struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access);
-bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+bool ms_adapt_keeps_main(struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access);
 static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 {
@@ -6779,6 +6892,8 @@ static inline enum ms_ghost_kind ms_adapt_kind(bool small, unsigned access)
 #define TELLING 20
 #define MEANS_TO_RETURN 7
 #define MEANS_MOST 16
+#define TINY_GOES_FROM 0.1
+#define TINY_GOES_UNTIL 0.25
 void ms_learned_init(struct ms_learned *learned)
 {
     *learned = (struct ms_learned){
@@ -6808,12 +6923,29 @@ static int learned_kind(const struct ms_sizing *sizing, enum ms_ghost_kind kind,
 {
     return kind == MS_GHOST_UNUSED && is_smaller(sizing, size) ? MS_LEARNED_SMALLER : (int)kind;
 }
-void ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
-                     enum ms_ghost_kind kind, uint64_t size)
+static bool is_tiny(const struct ms_learned *learned, const struct ms_sizing *sizing, uint64_t size)
 {
-    const int learns_of = learned_kind(sizing, kind, size);
+    return sizing->goal == MS_GOAL_HITS && size * 2 <= learned->typical;
+}
+static bool is_used_in_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+                            const struct ms_subject *entry)
+{
+    return entry->access >
+           (is_tiny(learned, sizing, entry->size) ? ms_adapt_credit(sizing, entry->size) : 0);
+}
+enum ms_ghost_kind ms_learned_drop(struct ms_learned *learned, const struct ms_sizing *sizing,
+                                   enum ms_ghost_kind kind, const struct ms_subject *entry)
+{
+    const int learns_of = learned_kind(sizing, kind, entry->size);
+    const bool unused =
+        kind == MS_GHOST_MAIN ? !is_used_in_main(learned, sizing, entry) : kind == MS_GHOST_UNUSED;
+    if (unused && learned->tiny_goes && is_tiny(learned, sizing, entry->size)) {
+        learned->passed_over++;
+        return MS_GHOST_NONE;
+    }
     learned->dropped[learns_of]++;
-    learned->sizes[learns_of] += weight_of(sizing, size);
+    learned->sizes[learns_of] += weight_of(sizing, entry->size);
+    return kind;
 }
 void ms_learned_note(struct ms_learned *learned, const struct ms_sizing *sizing,
                      const struct ms_ghost_trace *trace, uint64_t size)
@@ -6960,16 +7092,62 @@ static void adjust_returning(struct ms_learned *learned, uint64_t keys)
     ms_store_relaxed(&learned->reach_for_main, reach_of(worth * RETURNS_TO_MAIN_AT));
     ms_store_relaxed(&learned->in_small, (unsigned)(in_small * MS_ADAPT_ONE));
 }
+static void fade_judged(struct ms_judged judged[MS_JUDGED_KINDS])
+{
+    for (int kind = 0; kind < MS_JUDGED_KINDS; kind++) {
+        judged[kind].count *= WORTH_KEPT_A_STEP;
+        judged[kind].bytes *= WORTH_KEPT_A_STEP;
+        judged[kind].used *= WORTH_KEPT_A_STEP;
+        judged[kind].used_bytes *= WORTH_KEPT_A_STEP;
+    }
+}
+static bool is_tiny_used(const struct ms_judged judged[MS_JUDGED_KINDS], double part)
+{
+    const struct ms_judged *tiny = &judged[MS_JUDGED_TINY], *other = &judged[MS_JUDGED_OTHER];
+    return tiny->used * other->bytes >= part * other->used * tiny->bytes;
+}
+static uint64_t typical_size(const struct ms_learned *learned)
+{
+    double used = 0, bytes = 0;
+    for (int kind = 0; kind < MS_JUDGED_KINDS; kind++) {
+        used += learned->judged_small[kind].used + learned->judged_main[kind].used;
+        bytes += learned->judged_small[kind].used_bytes + learned->judged_main[kind].used_bytes;
+    }
+    return used >= TELLING ? (uint64_t)(bytes / used) : learned->typical;
+}
+static void adjust_tiny(struct ms_learned *learned)
+{
+    const struct ms_judged *small = learned->judged_small, *main = learned->judged_main;
+    const double part = learned->tiny_goes ? TINY_GOES_UNTIL : TINY_GOES_FROM;
+    learned->typical = typical_size(learned);
+    if (main[MS_JUDGED_TINY].count >= TELLING && is_tiny_used(main, part))
+        learned->tiny_goes = false;
+    else if (small[MS_JUDGED_TINY].count >= TELLING && small[MS_JUDGED_OTHER].used >= TELLING)
+        learned->tiny_goes = !is_tiny_used(small, part);
+    ms_store_relaxed(&learned->mean, learned->tiny_goes ? learned->typical : 0);
+}
+static void look_at_tiny(struct ms_learned *learned, uint64_t keys)
+{
+    if (learned->judged < TELLING || learned->judged * STEPS_A_TURN < keys)
+        return;
+    learned->judged = 0;
+    adjust_tiny(learned);
+    fade_judged(learned->judged_small);
+    fade_judged(learned->judged_main);
+}
 void ms_learned_look(struct ms_learned *learned, uint64_t keys, uint64_t misses)
 {
     uint64_t dropped = 0;
     if (keys == 0)
         return;
+    look_at_tiny(learned, keys);
     for (int kind = MS_GHOST_UNUSED; kind < MS_LEARNED_KINDS; kind++)
         dropped += learned->dropped[kind];
-    if (dropped < TELLING || dropped * STEPS_A_TURN < keys)
+    const uint64_t all = dropped + learned->passed_over;
+    if (all < TELLING || all * STEPS_A_TURN < keys)
         return;
     eviction_adapt_gather(learned);
+    learned->passed_over = 0;
     adjust_share(learned, (misses - learned->misses) * 2 >= dropped);
     learned->misses = misses;
     adjust_promotion(learned, keys);
@@ -7002,9 +7180,25 @@ static bool is_used_enough(const struct ms_learned *learned, uint64_t hash, unsi
         return learned->more_uses_promote && part != 2;
     return access == 1 && learned->one_use_promotes && part > 2;
 }
-bool ms_adapt_keeps_small(const struct ms_learned *learned, const struct ms_sizing *sizing,
+static bool tells_of_tiny(const struct ms_subject *entry)
+{
+    return entry->hash >> 59 == 4;
+}
+static void note_judged(struct ms_judged *judged, const struct ms_subject *entry, bool used)
+{
+    judged->count++;
+    judged->bytes += (double)entry->size;
+    judged->used += used;
+    judged->used_bytes += used ? (double)entry->size : 0;
+}
+bool ms_adapt_keeps_small(struct ms_learned *learned, const struct ms_sizing *sizing,
                           const struct ms_subject *entry, unsigned *access)
 {
+    const bool tiny = is_tiny(learned, sizing, entry->size);
+    learned->judged++;
+    note_judged(&learned->judged_small[tiny], entry, entry->access != 0);
+    if (tiny && learned->tiny_goes && entry->access == 0 && !tells_of_tiny(entry))
+        return false;
     *access = ms_adapt_credit(sizing, entry->size);
     if (learned->small_gives_way || is_half_or_less(sizing, entry->size))
         return true;
@@ -7018,13 +7212,25 @@ static unsigned rounds_again(const struct ms_learned *learned)
         return 0;
     return learned->third_round ? 2 : 1;
 }
-bool ms_adapt_keeps_main(const struct ms_learned *learned, const struct ms_sizing *sizing,
+static bool keeps_telling(struct ms_learned *learned, unsigned credit, bool used, unsigned *access)
+{
+    *access = credit;
+    return used || learned->told++ % (credit + 1) != 0;
+}
+bool ms_adapt_keeps_main(struct ms_learned *learned, const struct ms_sizing *sizing,
                          const struct ms_subject *entry, unsigned *access)
 {
     const unsigned credit = ms_adapt_credit(sizing, entry->size);
     const unsigned again = rounds_again(learned);
+    const bool tiny = is_tiny(learned, sizing, entry->size);
+    const bool used = is_used_in_main(learned, sizing, entry);
+    learned->judged++;
+    if (!tiny || tells_of_tiny(entry))
+        note_judged(&learned->judged_main[tiny], entry, used);
+    if (tiny && tells_of_tiny(entry))
+        return keeps_telling(learned, credit, used, access);
     *access = 0;
-    if (entry->access == 0)
+    if (entry->access == 0 || (tiny && learned->tiny_goes && !used))
         return false;
     if (entry->access < MS_ACCESS_COUNT_MAX)
         *access = entry->access - 1;
@@ -7162,7 +7368,10 @@ struct ms_segment *ms_eviction_oldest_by_share(struct ms_eviction *eviction, dou
 #define EMPTIED_DIVISOR 4
 static struct ms_sizing eviction_adaptive_sizing_of(const struct ms_eviction *eviction)
 {
-    return (struct ms_sizing){eviction->goal, ms_load_relaxed(&eviction->mean_size)};
+    return (struct ms_sizing){
+        eviction->goal,
+        ms_learned_mean(&eviction->learned, ms_load_relaxed(&eviction->mean_size)),
+    };
 }
 static uint64_t eviction_adaptive_size_of(const struct ms_eviction *eviction, const struct ms_subject *entry)
 {
@@ -7256,8 +7465,8 @@ static enum ms_ghost_kind eviction_adaptive_drop(struct ms_eviction *eviction, c
 {
     const struct ms_sizing sizing = eviction_adaptive_sizing_of(eviction);
     const enum ms_ghost_kind kind = ms_adapt_kind(eviction_adaptive_victim->queue == MS_QUEUE_NEW, entry->access);
-    ms_learned_drop(&eviction->learned, &sizing, kind, eviction_adaptive_size_of(eviction, entry));
-    return kind;
+    const struct ms_subject sized = {entry->hash, eviction_adaptive_size_of(eviction, entry), entry->access, 0};
+    return ms_learned_drop(&eviction->learned, &sizing, kind, &sized);
 }
 const struct ms_policy ms_policy_adaptive = {
     .touch = MS_TOUCH_COUNT,
@@ -7326,7 +7535,7 @@ void ms_eviction_inform(struct ms_eviction *eviction, uint64_t keys, uint64_t mi
 }
 
 /* lib/eviction/fifo.c */
-static struct ms_segment *oldest(struct ms_eviction *eviction)
+static struct ms_segment *eviction_fifo_oldest(struct ms_eviction *eviction)
 {
     return ms_eviction_oldest(eviction, MS_LIST_MAIN);
 }
@@ -7345,7 +7554,7 @@ static struct ms_verdict eviction_fifo_judge(struct ms_eviction *eviction, const
 }
 const struct ms_policy ms_policy_fifo = {
     .touch = MS_TOUCH_NOTHING,
-    .victim = oldest,
+    .victim = eviction_fifo_oldest,
     .judge = eviction_fifo_judge,
 };
 const struct ms_policy ms_policy_none = {
@@ -10694,6 +10903,8 @@ void ms_latency_totals(const struct ms_latency *latency, uint64_t *measured, uin
 #include <stdint.h>
 #define MS_HOT_KEYS 64
 #define MS_HOT_KEY_BYTES 64
+#define MS_HOT_HALF_LIFE_MS (10 * 60 * 1000)
+#define MS_HOT_ENOUGH 4096
 struct ms_hot_key {
     uint64_t hash;
     uint64_t count, error;
@@ -10702,6 +10913,7 @@ struct ms_hot_key {
 };
 struct ms_hot {
     uint64_t noted;
+    int64_t aged_ms;
     uint32_t used;
     uint64_t least;
     uint32_t least_at;
@@ -10711,7 +10923,8 @@ struct ms_hot {
 };
 void ms_hot_forget(struct ms_hot *hot);
 void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_size);
-uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out);
+void ms_hot_age(struct ms_hot *hot, int64_t now_ms);
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out, uint32_t most);
 #endif
 #ifndef MS_ADVICE_CURVE_H
 #define MS_ADVICE_CURVE_H
@@ -11382,7 +11595,7 @@ double ms_curve_miss_ratio(const struct ms_curve *curve, double size, double ref
 }
 
 /* lib/advice/hot.c */
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 _Static_assert(MS_HOT_KEYS < UINT8_MAX, "a place + 1 is a byte");
 static uint8_t *chain_of(struct ms_hot *hot, uint64_t hash)
@@ -11452,22 +11665,45 @@ void ms_hot_note(struct ms_hot *hot, uint64_t hash, const void *key, size_t key_
         at = advice_hot_add(hot, hash, key, key_size);
     hot->counts[at]++;
 }
-static int advice_hot_compare(const void *a, const void *b)
+static void halve(struct ms_hot *hot)
 {
-    const struct ms_hot_key *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    return (x->hash > y->hash) - (x->hash < y->hash);
-}
-uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out)
-{
-    memcpy(out, hot->keys, hot->used * sizeof *out);
+    hot->noted -= hot->noted / 2;
     for (uint32_t i = 0; i < hot->used; i++) {
-        out[i].hash = hot->hashes[i];
-        out[i].count = hot->counts[i];
+        const uint64_t sure = (hot->counts[i] - hot->keys[i].error) / 2;
+        hot->counts[i] -= hot->counts[i] / 2;
+        hot->keys[i].error = hot->counts[i] - sure;
     }
-    qsort(out, hot->used, sizeof *out, advice_hot_compare);
-    return hot->used;
+    hot->least_at = MS_HOT_KEYS;
+}
+void ms_hot_age(struct ms_hot *hot, int64_t now_ms)
+{
+    if (hot->noted < MS_HOT_ENOUGH || now_ms - hot->aged_ms < MS_HOT_HALF_LIFE_MS)
+        return;
+    halve(hot);
+    hot->aged_ms = now_ms;
+}
+static bool comes_before(const struct ms_hot *hot, uint32_t at, uint32_t other)
+{
+    if (hot->counts[at] != hot->counts[other])
+        return hot->counts[at] > hot->counts[other];
+    return hot->hashes[at] < hot->hashes[other];
+}
+uint32_t ms_hot_sorted(const struct ms_hot *hot, struct ms_hot_key *out, uint32_t most)
+{
+    uint8_t order[MS_HOT_KEYS];
+    const uint32_t count = hot->used < most ? hot->used : most;
+    for (uint32_t at = 0; at < hot->used; at++) {
+        uint32_t to = at;
+        for (; to > 0 && comes_before(hot, at, order[to - 1]); to--)
+            order[to] = order[to - 1];
+        order[to] = (uint8_t)at;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = hot->keys[order[i]];
+        out[i].hash = hot->hashes[order[i]];
+        out[i].count = hot->counts[order[i]];
+    }
+    return count;
 }
 
 /* lib/advice/memory_advice.c */
@@ -11649,7 +11885,8 @@ void ms_mini_drop(struct ms_mini *mini, uint32_t key, uint32_t most);
 #endif
 static struct ms_sizing advice_mini_adaptive_sizing_of(const struct ms_mini *mini)
 {
-    return (struct ms_sizing){mini->goal, mini->held != 0 ? mini->held_bytes / mini->held : 0};
+    const uint64_t held = mini->held != 0 ? mini->held_bytes / mini->held : 0;
+    return (struct ms_sizing){mini->goal, ms_learned_mean(&mini->learned, held)};
 }
 static uint8_t ghost_clock(const struct ms_mini *mini)
 {
@@ -11716,6 +11953,16 @@ static enum ms_mini_where advice_mini_adaptive_place(struct ms_mini *mini, uint3
     link->uses = (uint8_t)ms_adapt_credit(&sizing, size);
     return main_list(mini, link, size);
 }
+static void drop_to_ghost(struct ms_mini *mini, uint32_t key, enum ms_ghost_kind kind)
+{
+    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
+    struct ms_mini_link *link = ms_mini_link_of(mini, key);
+    link->dropped_from = (uint8_t)kind;
+    link->at = ghost_clock(mini);
+    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
+    ms_mini_drop(mini, key, (uint32_t)most);
+    forget_old(mini);
+}
 static void take_from(struct ms_mini *mini, enum ms_mini_where where)
 {
     const uint32_t key = mini->lists[where].oldest;
@@ -11735,14 +11982,12 @@ static void take_from(struct ms_mini *mini, enum ms_mini_where where)
         ms_mini_move(mini, key, main_list(mini, link, link->size));
         return;
     }
-    const uint64_t most = ms_ghost_keys(mini->held - 1, MS_ADAPT_GHOST_PERCENT, mini->capacity);
-    const enum ms_ghost_kind kind = ms_adapt_kind(small, link->uses);
-    link->dropped_from = (uint8_t)kind;
-    link->at = ghost_clock(mini);
-    mini->ghost_parts += ((uint64_t)MS_GHOST_AGES << MS_MINI_PART_BITS) / (most != 0 ? most : 1);
-    ms_learned_drop(&mini->learned, &sizing, kind, link->size);
-    ms_mini_drop(mini, key, (uint32_t)most);
-    forget_old(mini);
+    const enum ms_ghost_kind kind =
+        ms_learned_drop(&mini->learned, &sizing, ms_adapt_kind(small, link->uses), &entry);
+    if (kind == MS_GHOST_NONE)
+        ms_mini_remove(mini, key);
+    else
+        drop_to_ghost(mini, key, kind);
 }
 static void advice_mini_adaptive_make_room(struct ms_mini *mini)
 {
@@ -12070,7 +12315,7 @@ static double run_of(const struct ms_reuse *reuse)
 {
     return (double)MS_PACE_RUN * reuse->count;
 }
-static double part_of(const struct ms_pace *pace)
+static double advice_pace_part_of(const struct ms_pace *pace)
 {
     return pace->share > MS_PACE_PART ? pace->share : MS_PACE_PART;
 }
@@ -12078,13 +12323,13 @@ static double allowance_of(const struct ms_pace *pace, uint64_t reads)
 {
     const double share = pace->share * (double)reads;
     const double first = share < MS_PACE_ALLOWANCE ? share : MS_PACE_ALLOWANCE;
-    return MS_PACE_ALLOWANCE + first + part_of(pace) * (share - first);
+    return MS_PACE_ALLOWANCE + first + advice_pace_part_of(pace) * (share - first);
 }
 static double reads_until(const struct ms_pace *pace, double references)
 {
     const double first = (references - MS_PACE_ALLOWANCE) / pace->share;
     const double most = MS_PACE_ALLOWANCE / pace->share;
-    return first < most ? first : most + (first - most) / part_of(pace);
+    return first < most ? first : most + (first - most) / advice_pace_part_of(pace);
 }
 uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
                       uint64_t sampled)
@@ -12092,7 +12337,7 @@ uint64_t ms_pace_left(const struct ms_pace *pace, const struct ms_reuse *reuse, 
     const double run = (double)(pace->paused - pace->run_reads);
     const double left = is_above(pace, reuse)
                             ? reads_until(pace, (double)sampled + run_of(reuse)) - (double)reads
-                            : run / part_of(pace) - (double)(reads - pace->run_reads);
+                            : run / advice_pace_part_of(pace) - (double)(reads - pace->run_reads);
     return left > 0 ? (uint64_t)left + 1 : 0;
 }
 static void keep_pause(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
@@ -12118,7 +12363,7 @@ static void keep_to_allowance(struct ms_pace *pace, struct ms_reuse *reuse, uint
 static void keep_run(struct ms_pace *pace, const struct ms_reuse *reuse, uint64_t reads,
                      uint64_t sampled)
 {
-    if (part_of(pace) < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse))
+    if (advice_pace_part_of(pace) < 1 && (double)(sampled - pace->run_sampled) >= run_of(reuse))
         begin_pause(pace, reads);
 }
 void ms_pace_keep(struct ms_pace *pace, struct ms_reuse *reuse, uint64_t reads, uint64_t sampled)
@@ -13119,7 +13364,7 @@ struct hits {
     const struct ms_spread *ages;
     int64_t most;
 };
-static struct hits hits_of(const struct ms_findings *findings)
+static struct hits advice_ttl_advice_hits_of(const struct ms_findings *findings)
 {
     const struct ms_findings_pattern *pattern = &findings->pattern;
     const struct bound to = bound_to_shorten(&findings->settings);
@@ -13160,7 +13405,7 @@ void ms_judge_long_ttl(const struct ms_findings *findings, struct ms_advice_list
     const struct bound now = bound_in_force(&findings->settings);
     if (!counts->unread_is_known || counts->expirations < MS_ENOUGH_COUNTED || unread < 0.5)
         return;
-    const struct hits hits = hits_of(findings);
+    const struct hits hits = advice_ttl_advice_hits_of(findings);
     struct ms_advice *advice =
         ms_advice_add(list, MS_ADVICE_TTL_TOO_LONG, MS_ADVICE_SUGGESTION, "");
     MS_SAY(advice->what, "Most entries that expire were never read.");
@@ -13439,13 +13684,24 @@ bool ms_dispatcher_is_me_locked(const struct ms_events *events)
 
 /* lib/events/event.c */
 #define BLOCK_OVERHEAD 16
+#define ALERTS_PART 8
+#define ALERTS_MOST 4096
+static uint64_t room_locked(const struct ms_events *events, uint32_t kind)
+{
+    const uint64_t free = events->charged - events->used, part = events->charged / ALERTS_PART;
+    const uint64_t aside = part < ALERTS_MOST ? part : ALERTS_MOST;
+    if (kind == MEMSTORE_EVENT_ALERT ||
+        (ms_load_relaxed(events->wanted) & MEMSTORE_EVENT_ALERT) == 0)
+        return free;
+    return free > aside ? free - aside : 0;
+}
 struct ms_event *ms_event_make_locked(struct ms_events *events, const struct ms_event_note *note,
                                       unsigned takers)
 {
     const uint64_t head = sizeof(struct ms_event) + takers * sizeof(struct ms_event_link);
     const uint64_t contents = (uint64_t)note->key_size + note->value_size;
     const uint64_t bytes = head + contents + BLOCK_OVERHEAD;
-    if (bytes > events->charged - events->used)
+    if (bytes > room_locked(events, note->kind))
         return NULL;
     struct ms_event *event = ms_mem_alloc(note->segment != NULL ? head : head + contents);
     if (event == NULL)
@@ -14189,19 +14445,23 @@ struct ms_flight {
     size_t key_size;
     char key[];
 };
+struct ms_absences {
+    struct ms_flight *first, *last;
+    uint32_t count;
+};
 struct ms_flights {
     ms_mutex lock;
     bool closed;
     bool wipes;
     uint32_t leading;
-    uint32_t absences;
     uint64_t absent_bytes;
     struct ms_budget *budget;
     uint64_t spare;
     uint32_t parts;
     struct ms_budget aside;
     atomic_uint_least64_t charged;
-    struct ms_flight *first, *last;
+    struct ms_absences absences;
+    struct ms_absences pauses;
     struct ms_flight *overtaken;
     pthread_cond_t changes;
     atomic_uint_least64_t kept_bytes;
@@ -14258,6 +14518,11 @@ static inline uint64_t ms_flights_most_absent(uint64_t limit)
 {
     return limit / MS_FLIGHTS_ABSENT_SHARE;
 }
+#define MS_FLIGHTS_PAUSES_LEAST 1000
+static inline uint32_t ms_flights_most_pauses(uint32_t most_absences)
+{
+    return most_absences > MS_FLIGHTS_PAUSES_LEAST ? most_absences : MS_FLIGHTS_PAUSES_LEAST;
+}
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes);
 int ms_flights_pause(struct ms_flights *flights, int64_t until);
 bool ms_flight_stands(struct ms_flight *flight);
@@ -14299,7 +14564,8 @@ void ms_flights_remove(struct ms_flights *flights, struct ms_flight *flight);
 void ms_flights_remove_overtaken(struct ms_flights *flights, struct ms_flight *flight);
 void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flight);
 bool ms_flights_has_lapsed(struct ms_flights *flights, struct ms_flight *flight);
-bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most);
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most,
+                             bool pause);
 #endif
 #include <string.h>
 #define FORGOTTEN_AT_ONCE 64
@@ -14307,6 +14573,7 @@ bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *fligh
 #define LIMIT_PER_BUCKET 16384
 #define FLIGHTS_PER_BUCKET 4
 #define MOST_BUCKETS (UINT32_C(1) << 18)
+#define MOVED_AT_MOST 16384
 static uint32_t parts_for(uint64_t limit)
 {
     uint32_t count = MS_FLIGHT_PARTS_LEAST;
@@ -14372,19 +14639,41 @@ void ms_flights_end_overtaken(struct ms_flights *flights, struct ms_flight *flig
     if (flight->later != NULL)
         flight->later->earlier = flight->earlier;
 }
+static struct ms_absences *absences_with(struct ms_flights *flights, const struct ms_flight *flight)
+{
+    return flight->pause ? &flights->pauses : &flights->absences;
+}
 static void forget_absence_locked(struct ms_flights *flights, struct ms_flight *absence)
 {
+    struct ms_absences *absences = absences_with(flights, absence);
     if (absence->earlier != NULL)
         absence->earlier->later = absence->later;
     else
-        flights->first = absence->later;
+        absences->first = absence->later;
     if (absence->later != NULL)
         absence->later->earlier = absence->earlier;
     else
-        flights->last = absence->earlier;
+        absences->last = absence->earlier;
     absence->absence = false;
-    flights->absences--;
+    absences->count--;
     flights->absent_bytes -= ms_flight_bytes(absence->key_size);
+}
+struct bounds {
+    uint32_t absences, pauses;
+    uint64_t bytes;
+};
+static struct ms_flight *loader_flight_table_oldest(const struct ms_flights *flights)
+{
+    return flights->pauses.count > flights->absences.count ? flights->pauses.first
+                                                           : flights->absences.first;
+}
+static struct ms_flight *excess(const struct ms_flights *flights, const struct bounds *most)
+{
+    if (flights->absences.count > most->absences)
+        return flights->absences.first;
+    if (flights->pauses.count > most->pauses)
+        return flights->pauses.first;
+    return flights->absent_bytes > most->bytes ? loader_flight_table_oldest(flights) : NULL;
 }
 static bool loader_flight_table_charge(struct ms_flights *flights, uint64_t bytes)
 {
@@ -14480,6 +14769,7 @@ static void move_to(struct ms_flights *flights, struct ms_flight **buckets, uint
     const uint64_t old_bytes = more_bytes(flights);
     flights->buckets = buckets;
     flights->bucket_count = count;
+    ms_testing_reach_after(MS_POINT_FLIGHTS_WALKED, ms_load_relaxed(&flights->listed));
     for (uint32_t i = 0; i < old_count; i++) {
         for (struct ms_flight *flight = old[i], *next; flight != NULL; flight = next) {
             next = flight->next;
@@ -14510,10 +14800,16 @@ static void have_buckets(struct ms_flights *flights, uint32_t count)
     else
         uncharge(flights, bytes, false);
 }
+static uint64_t worth_buckets(const struct ms_flights *flights, uint64_t listed)
+{
+    if (2 * listed > MOVED_AT_MOST)
+        return UINT64_MAX;
+    return 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+}
 static void grow(struct ms_flights *flights)
 {
     const uint64_t listed = ms_load_relaxed(&flights->listed);
-    const uint64_t many = 2 * listed > flights->most_absent ? 2 * listed : flights->most_absent;
+    const uint64_t many = worth_buckets(flights, listed);
     if (listed >= (uint64_t)flights->bucket_count * FLIGHTS_PER_BUCKET) {
         const uint32_t count = loader_flight_table_buckets_for(flights, many, ms_budget_limit(flights->budget));
         if (count > flights->bucket_count)
@@ -14526,7 +14822,7 @@ static void loader_flight_table_shrink(struct ms_flights *flights, uint32_t most
     const uint64_t limit = most_bytes < UINT64_MAX / MS_FLIGHTS_ABSENT_SHARE
                                ? most_bytes * MS_FLIGHTS_ABSENT_SHARE
                                : UINT64_MAX;
-    if (flights->bucket_count > loader_flight_table_buckets_for(flights, most, limit)) {
+    if (listed <= MOVED_AT_MOST && flights->bucket_count > loader_flight_table_buckets_for(flights, most, limit)) {
         const uint32_t count = loader_flight_table_buckets_for(flights, listed, limit);
         if (count < flights->bucket_count)
             have_buckets(flights, count);
@@ -14534,8 +14830,8 @@ static void loader_flight_table_shrink(struct ms_flights *flights, uint32_t most
 }
 void ms_flights_fini(struct ms_flights *flights)
 {
-    while (flights->first != NULL)
-        ms_flights_remove(flights, flights->first);
+    while (loader_flight_table_oldest(flights) != NULL)
+        ms_flights_remove(flights, loader_flight_table_oldest(flights));
     if (flights->bucket_count != 0) {
         have_buckets(flights, first_count(flights));
         uncharge(flights, ms_flights_first_bytes(flights), flights->has_filter_aside);
@@ -14545,22 +14841,20 @@ void ms_flights_fini(struct ms_flights *flights)
     pthread_cond_destroy(&flights->changes);
     ms_mutex_destroy(&flights->lock);
 }
-static bool exceed_locked(const struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
+static bool forget_some(struct ms_flights *flights, const struct bounds *most)
 {
-    return flights->absences > most || flights->absent_bytes > most_bytes;
-}
-static bool forget_some(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
-{
+    struct ms_flight *next;
     ms_mutex_lock(&flights->lock);
-    for (int i = 0; i < FORGOTTEN_AT_ONCE && exceed_locked(flights, most, most_bytes); i++)
-        ms_flights_remove(flights, flights->first);
-    const bool exceed = exceed_locked(flights, most, most_bytes);
+    for (int i = 0; i < FORGOTTEN_AT_ONCE && (next = excess(flights, most)) != NULL; i++)
+        ms_flights_remove(flights, next);
+    const bool exceed = excess(flights, most) != NULL;
     ms_mutex_unlock(&flights->lock);
     return exceed;
 }
 void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint64_t most_bytes)
 {
-    while (forget_some(flights, most, most_bytes))
+    const struct bounds bounds = {most, ms_flights_most_pauses(most), most_bytes};
+    while (forget_some(flights, &bounds))
         ;
     ms_mutex_lock(&flights->lock);
     loader_flight_table_shrink(flights, most, most_bytes);
@@ -14569,11 +14863,11 @@ void ms_flights_forget_absences(struct ms_flights *flights, uint32_t most, uint6
 static bool forget_oldest(struct ms_flights *flights)
 {
     ms_mutex_lock(&flights->lock);
-    const bool any = flights->first != NULL;
-    if (any)
-        ms_flights_remove(flights, flights->first);
+    struct ms_flight *const flight = loader_flight_table_oldest(flights);
+    if (flight != NULL)
+        ms_flights_remove(flights, flight);
     ms_mutex_unlock(&flights->lock);
-    return any;
+    return flight != NULL;
 }
 static void *alloc_charged(struct ms_flights *flights, uint64_t bytes, bool insists, bool *is_aside)
 {
@@ -14641,26 +14935,36 @@ struct ms_flight *ms_flights_make(struct ms_flights *flights, const struct ms_fl
     memcpy(flight->key, call->key.data, call->key.size);
     return flight;
 }
-bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most)
+static void append_absence_locked(struct ms_flights *flights, struct ms_flight *flight)
 {
-    const uint64_t bytes = ms_flight_bytes(flight->key_size);
-    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
-    const uint64_t more_buckets = more_bytes(flights);
-    flights->most_absent = most;
-    if (most == 0 || bytes + more_buckets > most_bytes)
-        return false;
-    while (exceed_locked(flights, most - 1, most_bytes - bytes - more_buckets))
-        ms_flights_remove(flights, flights->first);
+    struct ms_absences *absences = absences_with(flights, flight);
     flight->absence = true;
     flight->references++;
-    flight->earlier = flights->last;
-    if (flights->last != NULL)
-        flights->last->later = flight;
+    flight->earlier = absences->last;
+    if (absences->last != NULL)
+        absences->last->later = flight;
     else
-        flights->first = flight;
-    flights->last = flight;
-    flights->absences++;
-    flights->absent_bytes += bytes;
+        absences->first = flight;
+    absences->last = flight;
+    absences->count++;
+    flights->absent_bytes += ms_flight_bytes(flight->key_size);
+}
+bool ms_flights_keep_absence(struct ms_flights *flights, struct ms_flight *flight, uint32_t most,
+                             bool pause)
+{
+    const uint64_t bytes = ms_flight_bytes(flight->key_size) + more_bytes(flights);
+    const uint64_t most_bytes = ms_flights_most_absent(ms_budget_limit(flights->budget));
+    struct ms_flight *next;
+    if (most == 0 || bytes > most_bytes)
+        return false;
+    const struct bounds bounds = {.absences = pause ? UINT32_MAX : most - 1,
+                                  .pauses = pause ? most - 1 : UINT32_MAX,
+                                  .bytes = most_bytes - bytes};
+    while ((next = excess(flights, &bounds)) != NULL)
+        ms_flights_remove(flights, next);
+    flights->most_absent = most;
+    flight->pause = pause;
+    append_absence_locked(flights, flight);
     return true;
 }
 
@@ -14808,13 +15112,11 @@ static bool loader_flights_end(struct ms_flight *flight, int status, const memst
     if (!flight->listed)
         ms_flights_end_overtaken(flights, flight);
     const bool keeps = flight->listed && !flights->closed &&
-                       ms_flights_keep_absence(flights, flight, keeping.most);
-    if (keeps) {
+                       ms_flights_keep_absence(flights, flight, keeping.most, keeping.pause);
+    if (keeps)
         flight->until = keeping.until;
-        flight->pause = keeping.pause;
-    } else {
+    else
         ms_flights_remove(flights, flight);
-    }
     end_locked(flights, flight, by_thread);
     ms_mutex_unlock(&flights->lock);
     return keeps;
@@ -15382,6 +15684,10 @@ typedef bool (*ms_snapshot_step)(void *context, uint32_t entries);
 int ms_snapshot_verify(struct ms_snapshot_reader *reader, ms_snapshot_step fn, void *context);
 int ms_snapshot_read(struct ms_snapshot_reader *reader, uint64_t number);
 bool ms_snapshot_next(struct ms_snapshot_reader *reader, struct ms_snapshot_entry *entry);
+static inline size_t ms_snapshot_left(const struct ms_snapshot_reader *reader)
+{
+    return (size_t)(reader->end - reader->at);
+}
 void ms_snapshot_close(struct ms_snapshot_reader *reader);
 #endif
 #include <errno.h>
@@ -16507,7 +16813,7 @@ static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wro
 {
     uint64_t limit;
     *wrong = NULL;
-    if (ms_groups_find(&sensor->groups) != 0 || sensor->groups.version != MS_GROUPS_V2)
+    if (ms_groups_find(&sensor->groups) != 0)
         return 0;
     for (size_t folder = sensor->groups.size; folder != 0;
          folder = ms_groups_above(&sensor->groups, folder)) {
@@ -16519,24 +16825,26 @@ static size_t stalling_group(struct ms_pressure_sensor *sensor, const char **wro
     }
     return 0;
 }
-static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+static char *read_machine(struct ms_pressure_sensor *sensor)
 {
     static const char machine[] = "/proc/pressure/memory";
+    struct ms_file_text file;
+    note_file(sensor, machine);
+    return ms_file_read_system(machine, FILE_MOST, &file) == 0 ? file.data : NULL;
+}
+static void read_stalls(struct ms_pressure_sensor *sensor, struct ms_pressure_reading *reading)
+{
     const char *wrong;
     const size_t folder = stalling_group(sensor, &wrong);
-    struct ms_file_text file;
-    char *text = NULL;
+    char *text;
     if (wrong != NULL) {
         fail(reading, wrong);
         return;
     }
     if (folder != 0)
         read_file(sensor, folder, "memory.pressure", &text);
-    if (text == NULL) {
-        note_file(sensor, machine);
-        if (ms_file_read_system(machine, FILE_MOST, &file) == 0)
-            text = file.data;
-    }
+    else
+        text = read_machine(sensor);
     if (text == NULL)
         fail(reading, absent);
     else if (!parse_stalls(text, &reading->stalled))
@@ -16968,6 +17276,7 @@ bool ms_pressure_limit_run(memstore *store, int64_t until_us);
 int64_t ms_pressure_limit_when(memstore *store, int64_t now_us);
 uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next);
 void ms_pressure_limit_give_up(memstore *store);
+void ms_pressure_limit_switched(memstore *store);
 void ms_pressure_limit_close(memstore *store);
 void ms_pressure_limit_forget_parent(memstore *store);
 #endif
@@ -17107,6 +17416,9 @@ struct ms_monitor_sums {
     uint64_t counts[MS_COUNTERS];
     uint64_t measured, slow;
 };
+struct ms_monitor_part {
+    uint64_t part, all;
+};
 struct ms_monitor {
     ms_mutex lock;
     atomic_int_least64_t began_ms;
@@ -17116,6 +17428,7 @@ struct ms_monitor {
     int64_t length_ms;
     struct ms_monitor_sums window;
     double memory_usage, pinned;
+    struct ms_monitor_part few_hits, few_reclaimed, few_failed;
     uint64_t alerts, alerts_raised;
 };
 void ms_monitor_init(struct ms_monitor *monitor, bool is_on);
@@ -18368,6 +18681,7 @@ bool ms_harvest_begin_locked(memstore *store);
 bool ms_harvest_ripe_locked(memstore *store, int64_t deadline_us);
 #endif
 #define RETIME_TRIES 16
+#define TABLES_TOGETHER_DIVISOR 16
 static size_t shard_end(const struct ms_commit *commit, size_t first)
 {
     size_t end = first + 1;
@@ -18486,9 +18800,19 @@ static void expect_entries(const struct ms_commit *commit, bool expected)
         ms_store_relaxed(&shard->expected, expected ? added_by(commit, first, end) : 0);
     }
 }
+static bool goes_on_after_tight(struct ms_commit *commit, uint32_t shard, uint32_t more)
+{
+    memstore *store = commit->store;
+    if (commit->table_bytes == 0)
+        commit->tight_shard = shard;
+    commit->table_bytes += ms_index_bytes_to_grow(&store->index, shard, more);
+    return store->settings.eviction != MS_EVICTION_NONE &&
+           commit->table_bytes < ms_budget_limit(&store->arena.budget) / TABLES_TOGETHER_DIVISOR;
+}
 static int grow_tables(struct ms_commit *commit)
 {
     struct ms_index *index = &commit->store->index;
+    commit->table_bytes = 0;
     for (size_t first = 0, end; first < commit->count; first = end) {
         const uint32_t shard = commit->steps[first].shard;
         end = shard_end(commit, first);
@@ -18502,12 +18826,12 @@ static int grow_tables(struct ms_commit *commit)
             find_again(commit, first, end);
             break;
         case MS_INDEX_NO_ROOM:
-            commit->table_bytes = ms_index_bytes_to_grow(index, shard, more);
-            commit->tight_shard = shard;
-            return MEMSTORE_ERR_SHARD_OVERFLOW;
+            if (!goes_on_after_tight(commit, shard, more))
+                return MEMSTORE_ERR_SHARD_OVERFLOW;
+            break;
         }
     }
-    return MEMSTORE_OK;
+    return commit->table_bytes == 0 ? MEMSTORE_OK : MEMSTORE_ERR_SHARD_OVERFLOW;
 }
 struct store_batch_commit_tally {
     uint64_t counts[MS_COUNTERS];
@@ -18558,7 +18882,8 @@ static int commit_prepared(struct ms_commit *commit, struct store_batch_commit_t
     int status;
     commit->wish = commit->store->settings.eviction == MS_EVICTION_NONE ? MS_INDEX_TO_THE_LAST
                                                                         : MS_INDEX_ROOMY;
-    while ((status = try_commit(commit, store_batch_commit_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW) {
+    while ((status = try_commit(commit, store_batch_commit_tally)) == MEMSTORE_ERR_SHARD_OVERFLOW &&
+           !commit->borrows) {
         expect_entries(commit, true);
         expects = true;
         status = ms_room_make_for_index(commit->store, commit->table_bytes, deadline, &asked,
@@ -18923,6 +19248,21 @@ static inline uint32_t ms_ttl_class(int64_t expiry, int64_t now, uint32_t classe
         octave = MS_TTL_OCTAVES - 1;
     return 1 + octave * (classes - 1) / MS_TTL_OCTAVES;
 }
+static inline uint32_t ms_ttl_class_merged(uint32_t ttl_class, uint32_t classes, uint32_t used)
+{
+    if (ttl_class == 0)
+        return 0;
+    const uint32_t group = (ttl_class - 1) * (used - 1) / (classes - 1);
+    return 1 + (group * (classes - 1) + used - 2) / (used - 1);
+}
+static inline uint32_t ms_ttl_class_in(const struct ms_arena *arena, int64_t expiry, int64_t now)
+{
+    const uint32_t ttl_class = ms_ttl_class(expiry, now, arena->ttl_classes);
+    const uint32_t used = ms_load_relaxed(&arena->classes_used);
+    return ms_likely(used == arena->ttl_classes)
+               ? ttl_class
+               : ms_ttl_class_merged(ttl_class, arena->ttl_classes, used);
+}
 static inline int64_t ms_ttl_class_from_ms(uint32_t ttl_class, uint32_t classes)
 {
     if (ttl_class <= 1)
@@ -19032,8 +19372,7 @@ static int reserve_drafted(struct ms_commit *commit, struct ms_step *step, struc
 {
     memstore *store = commit->store;
     const memstore_key *key = &step->op->key;
-    draft->placement.ttl_class =
-        ms_ttl_class(draft->shape.expiry, commit->now, store->arena.ttl_classes);
+    draft->placement.ttl_class = ms_ttl_class_in(&store->arena, draft->shape.expiry, commit->now);
     const int status = ms_reserve_room(store, &draft->placement, &draft->shape, &step->reserved);
     if (status != MEMSTORE_OK)
         return status;
@@ -19106,7 +19445,10 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
         const int status = may_borrow ? ms_room_make_at_once(store, deadline, asked)
                                       : ms_room_make(store, 0, deadline, asked);
         if (status != MEMSTORE_OK)
-            return may_borrow && borrow(commit, size, deadline, out) ? MEMSTORE_OK : status;
+            return (may_borrow || status == MEMSTORE_ERR_CACHE_FULL) &&
+                           borrow(commit, size, deadline, out)
+                       ? MEMSTORE_OK
+                       : status;
     }
     return MEMSTORE_OK;
 }
@@ -19139,8 +19481,9 @@ static void give_up_records(struct ms_commit *commit)
 static int reserve_records(struct ms_commit *commit)
 {
     const int64_t deadline = ms_store_deadline(commit->store);
-    int status = reserve_chunks(commit, only_deletes(commit), deadline);
-    if (status != MEMSTORE_OK && commit->borrows) {
+    const bool may_borrow = only_deletes(commit);
+    int status = reserve_chunks(commit, may_borrow, deadline);
+    if (status != MEMSTORE_OK && may_borrow && commit->borrows) {
         give_up_records(commit);
         status = reserve_chunks(commit, false, deadline);
     }
@@ -19529,6 +19872,7 @@ struct ms_load_held {
     memstore
         *bytes_of;
     uint32_t bytes;
+    uint32_t bytes_calls;
 };
 struct ms_load_held ms_load_lend(void);
 void ms_load_take_back(const struct ms_load_held *lent);
@@ -20014,7 +20358,7 @@ static int wait_for_next(struct attempts *attempts, size_t n)
     }
     const int status = ms_flights_pause(&store->flights, now + pause);
     if (status != MEMSTORE_OK)
-        return status == MEMSTORE_ERR_LOCK_TIMEOUT ? store_load_call_give_up(store) : status;
+        return status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
     return MEMSTORE_OK;
 }
@@ -21065,12 +21409,46 @@ static int64_t deadline_of(int64_t until)
     return until == INT64_MAX ? INT64_MAX
                               : ms_clock_real_us() + (until - ms_clock_exact_ms()) * 1000;
 }
-static int take_reader(const struct ms_load *load)
+static int take_bytes(memstore *store, uint32_t bytes, size_t n, int64_t until)
+{
+    const int status = ms_admission_status(
+        ms_gate_enter_asking(&store->load_bytes_gate, bytes, deadline_of(until)));
+    if (status == MEMSTORE_OK) {
+        store_load_place_held.bytes_of = store;
+        store_load_place_held.bytes = bytes;
+        store_load_place_held.bytes_calls = ms_calls_back(store);
+    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
+        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
+    }
+    return status;
+}
+static void give_bytes(memstore *store)
+{
+    store_load_place_held.bytes_of = NULL;
+    ms_gate_leave(&store->load_bytes_gate, store_load_place_held.bytes);
+}
+static int wait_for_reader(memstore *store, size_t n, int64_t until)
+{
+    const uint32_t bytes = ms_load_bytes_held(store);
+    if (bytes == 0)
+        return ms_admission_enter_load(store);
+    if (ms_gate_try_enter(&store->admission.views, 1))
+        return MEMSTORE_OK;
+    give_bytes(store);
+    int status = ms_admission_enter_load(store);
+    if (status != MEMSTORE_OK)
+        return status;
+    status = take_bytes(store, bytes, n, until);
+    if (status != MEMSTORE_OK)
+        ms_admission_leave_load(store);
+    return status;
+}
+static int take_reader(const struct ms_load *load, size_t n, int64_t until)
 {
     memstore *store = load->store;
     if (store->admission.views.places == 0 || load->holds_view)
         return MEMSTORE_OK;
-    const int status = ms_admission_enter_load(store);
+    const int status = wait_for_reader(store, n, until);
     if (status == MEMSTORE_OK)
         store_load_place_held.reader_of = store;
     return status;
@@ -21104,7 +21482,7 @@ static int store_load_place_take_place(const struct ms_load *load, size_t n, int
 {
     if (inside != NULL || closed)
         return MEMSTORE_OK;
-    int status = take_reader(load);
+    int status = take_reader(load, n, until);
     if (status != MEMSTORE_OK)
         return status;
     status = store_load_place_take_turn(load->store, n, until);
@@ -21135,23 +21513,14 @@ int ms_load_take_bytes(memstore *store, size_t n, int64_t until, bool closed)
     if (most == 0 || inside != NULL || closed || store_load_place_held.bytes_of != NULL)
         return MEMSTORE_OK;
     const uint64_t each = ms_load_relaxed(&store->load_size) / 1024 + 1;
-    const uint32_t wanted = n < most && each < most / n ? (uint32_t)(n * each) : most;
-    const int status = ms_admission_status(
-        ms_gate_enter_asking(&store->load_bytes_gate, wanted, deadline_of(until)));
-    if (status == MEMSTORE_OK) {
-        store_load_place_held.bytes_of = store;
-        store_load_place_held.bytes = wanted;
-    } else if (status == MEMSTORE_ERR_LOCK_TIMEOUT && !ms_store_gave_up(status)) {
-        ms_count(&store->counters, MS_COUNT_LOADS_WITHOUT_BYTES, n);
-    }
-    return status;
+    return take_bytes(store, n < most && each < most / n ? (uint32_t)(n * each) : most, n, until);
 }
 void ms_load_done(memstore *store)
 {
-    if (store_load_place_held.bytes_of != store || ms_load_is_calling(store))
+    if (store_load_place_held.bytes_of != store || ms_load_is_calling(store) ||
+        ms_calls_back(store) > store_load_place_held.bytes_calls)
         return;
-    store_load_place_held.bytes_of = NULL;
-    ms_gate_leave(&store->load_bytes_gate, store_load_place_held.bytes);
+    give_bytes(store);
 }
 struct ms_load_held ms_load_lend(void)
 {
@@ -21172,13 +21541,14 @@ static bool enter_again(const memstore *store, struct ms_gate *gate, uint32_t n)
 void ms_load_take_back(const struct ms_load_held *lent)
 {
     memstore *store;
+    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
+        store_load_place_held.reader_of = store;
     if ((store = lent->bytes_of) != NULL &&
         enter_again(store, &store->load_bytes_gate, lent->bytes)) {
         store_load_place_held.bytes_of = store;
         store_load_place_held.bytes = lent->bytes;
+        store_load_place_held.bytes_calls = lent->bytes_calls;
     }
-    if ((store = lent->reader_of) != NULL && ms_admission_enter_load(store) == MEMSTORE_OK)
-        store_load_place_held.reader_of = store;
     if ((store = lent->place_of) != NULL && enter_again(store, &store->loads_gate, 1))
         store_load_place_held.place_of = store;
 }
@@ -21255,7 +21625,6 @@ int ms_load_refresh(const struct ms_load *load, memstore_view *out)
 
 /* lib/store/load/settle.c */
 #define ABSENT_KEY_MAX 1024
-#define PAUSES_LEAST 1000
 void ms_load_drop(struct ms_flight *flight)
 {
     memstore_view left;
@@ -21425,7 +21794,7 @@ static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
     const uint32_t absences = ms_setting_of(&store->settings, load_max_absent);
     if (flight->refreshes && pause != 0)
         ms_flights_end_paused(flight, status, shared, ms_clock_exact_ms() + pause,
-                              absences > PAUSES_LEAST ? absences : PAUSES_LEAST);
+                              ms_flights_most_pauses(absences));
     else
         ms_flights_end(flight, status, shared);
 }
@@ -21790,6 +22159,7 @@ static void unlock(bool in_child)
     if (in_child) {
         ms_lanes_forget_readers();
         ms_reader_forget_others();
+        ms_file_close_parents();
         thread_runs = false;
         thread_is_away = false;
         grace_done = grace_wanted;
@@ -22060,6 +22430,7 @@ static void init_members(memstore *store, const struct ms_settings *settings,
     ms_monitor_init(&store->monitor, settings->enable_metrics);
     ms_track_init(&store->track);
     ms_log_init(&store->log, logger, ms_setting_text(settings->store_name));
+    ms_log_set_level(&store->log, settings->logger_enabled, settings->verbose);
 }
 static const char *why_too_small(const memstore *store)
 {
@@ -22307,6 +22678,13 @@ static int wait_for_places(memstore *store, uint64_t n, int64_t deadline_us)
     }
     return status;
 }
+static void note_miss(memstore *store, const void *key, size_t key_size)
+{
+    ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
+    ms_count(&store->counters, MS_COUNT_MISSES, 1);
+    if (ms_unlikely((ms_store_diverts(store) & MS_DIVERT_TRACKED) != 0))
+        ms_track_any_read(store, key, key_size, MEMSTORE_ERR_KEY_NOT_FOUND, 0);
+}
 static int enter_for_key(memstore *store, const void *key, size_t key_size)
 {
     if (ms_likely(ms_gate_try_enter(&store->admission.views, 1)))
@@ -22314,10 +22692,8 @@ static int enter_for_key(memstore *store, const void *key, size_t key_size)
     const int status = ms_store_has(store, key, key_size);
     if (status == MEMSTORE_OK)
         return wait_for_places(store, 1, ms_store_deadline(store));
-    if (status == MEMSTORE_ERR_KEY_NOT_FOUND) {
-        ms_store_tick(store, ms_count(&store->counters, MS_COUNT_READS, 1));
-        ms_count(&store->counters, MS_COUNT_MISSES, 1);
-    }
+    if (status == MEMSTORE_ERR_KEY_NOT_FOUND)
+        note_miss(store, key, key_size);
     return status;
 }
 int ms_admission_get_view(memstore *store, const void *key, size_t key_size, memstore_view *out)
@@ -24314,6 +24690,7 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                          const struct ms_setting_change *changes, size_t count, size_t *refused,
                          char why[static MS_WHY_SIZE])
 {
+    const bool pressure_switched = next->memory_pressure != store->settings.memory_pressure;
     if (!knows_ages(store, next, refused, why))
         return MEMSTORE_ERR_UNSUPPORTED;
     const int status = reconfigure_memory(store, next, refused, why);
@@ -24323,6 +24700,8 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
                     next->limit);
     for (size_t i = 0; i < count; i++)
         ms_settings_put(&store->settings, changes[i].offset, changes[i].size, changes[i].value);
+    if (pressure_switched)
+        ms_pressure_limit_switched(store);
     ms_log_set_level(&store->log, next->logger_enabled, next->verbose);
     ms_due_set_slack(&store->due, ms_store_sweep_slack(next));
     ms_combiner_retune(store);
@@ -24401,10 +24780,11 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
     cursor->used += sizeof parts->key_size + parts->key_size;
     return true;
 }
-static bool is_live_in(const memstore *store, const struct ms_interval *interval, uint32_t place,
+static bool is_live_in(const memstore *store, const struct ms_interval *interval, ms_place place,
                        struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
+    ms_testing_reach(MS_POINT_READ_FOUND);
     if (ms_entry_is_record(entry)) {
         place = ms_record_resolve(&store->arena, entry);
         if (place == MS_PLACE_NONE)
@@ -24412,10 +24792,10 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
         entry = ms_arena_entry(&store->arena, place);
     }
     *parts = ms_entry_parts(entry, store->kept);
-    const uint64_t hash = ms_store_hash(store, parts->key, parts->key_size);
-    const struct ms_segment *segment = ms_arena_segment_of(&store->arena, place);
-    return ms_interval_has(interval, hash) &&
-           !ms_has_expired(ms_entry_expiry(entry, segment->time_base));
+    if (!ms_interval_has(interval, ms_store_hash(store, parts->key, parts->key_size)))
+        return false;
+    return ms_lookup_is_live(store, place, entry) ||
+           ms_lookup_renewed(store, parts->key, parts->key_size, &place);
 }
 struct counting {
     const memstore *store;
@@ -25055,11 +25435,13 @@ int ms_store_restore(memstore *store, const char *path, memstore_progress_fn fn,
 #include <memstore/snapshot.h>
 #include <stdbool.h>
 #define MS_REPORT_EVERY 2048
+#define MS_REPORT_EVERY_BYTES (UINT64_C(4) << 20)
 struct ms_reporting {
     memstore_progress_fn fn;
     void *context;
     memstore_progress progress;
     uint64_t reported;
+    uint64_t bytes;
 };
 static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void *context)
 {
@@ -25069,14 +25451,18 @@ static inline struct ms_reporting ms_reporting_to(memstore_progress_fn fn, void 
 static inline int ms_report(struct ms_reporting *reporting)
 {
     reporting->reported = reporting->progress.done;
+    reporting->bytes = 0;
     return reporting->fn == NULL || reporting->fn(&reporting->progress, reporting->context) == 0
                ? MEMSTORE_OK
                : MEMSTORE_ERR_CANCELLED;
 }
-static inline int ms_report_some(struct ms_reporting *reporting)
+static inline int ms_report_some(struct ms_reporting *reporting, uint64_t bytes)
 {
-    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ? ms_report(reporting)
-                                                                             : MEMSTORE_OK;
+    reporting->bytes += bytes;
+    return reporting->progress.done - reporting->reported >= MS_REPORT_EVERY ||
+                   reporting->bytes >= MS_REPORT_EVERY_BYTES
+               ? ms_report(reporting)
+               : MEMSTORE_OK;
 }
 static inline int ms_report_phase(struct ms_reporting *reporting, enum memstore_phase phase,
                                   uint64_t total)
@@ -25093,6 +25479,7 @@ static inline int ms_report_end(struct ms_reporting *reporting)
 }
 #endif
 #define LONGEST_MS (INT64_MAX / 4)
+#define LEAST_PACKED 2
 struct added {
     uint64_t hash;
     uint64_t instance;
@@ -25270,12 +25657,13 @@ static int restore_block(struct restoring *restoring, uint64_t number)
 {
     struct ahead ahead;
     int status = ms_snapshot_read(&restoring->reader, number);
+    const uint64_t bytes = status == MEMSTORE_OK ? ms_snapshot_left(&restoring->reader) : 0;
     size_t n;
     while (status == MEMSTORE_OK && (n = take_ahead(restoring, &ahead)) != 0) {
         for (size_t i = 0; i < n && status == MEMSTORE_OK; i++)
             status = restore_entry(restoring, &ahead.entries[i], ahead.hashes[i]);
     }
-    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting) : status;
+    return status == MEMSTORE_OK ? ms_report_some(&restoring->reporting, bytes) : status;
 }
 static int restore_heat(struct restoring *restoring, unsigned heat)
 {
@@ -25308,7 +25696,8 @@ static bool verified_block(void *context, uint32_t entries)
 {
     struct restoring *restoring = context;
     restoring->reporting.progress.done += entries;
-    return ms_report_some(&restoring->reporting) == MEMSTORE_OK;
+    return ms_report_some(&restoring->reporting, ms_snapshot_left(&restoring->reader)) ==
+           MEMSTORE_OK;
 }
 static int verify(struct restoring *restoring)
 {
@@ -25335,10 +25724,15 @@ static int restore(struct restoring *restoring)
         take_all_back(restoring);
     return status;
 }
+static uint64_t likely_entries(const struct ms_snapshot_summary *summary)
+{
+    const uint64_t most = summary->file_size / LEAST_PACKED;
+    return summary->entries < most ? summary->entries : most;
+}
 static int restore_beside(struct restoring *restoring)
 {
     memstore *store = restoring->store;
-    restoring->news = ms_news_begin(store, restoring->reader.summary.entries);
+    restoring->news = ms_news_begin(store, likely_entries(&restoring->reader.summary));
     if (restoring->news == NULL)
         return MEMSTORE_ERR_MEMORY_EXHAUSTED;
     const int status = restore(restoring);
@@ -25532,13 +25926,14 @@ static int copy_all(struct saving *saving)
     const uint64_t end = (uint64_t)saving->store->index.shard_count << 32;
     int status = MEMSTORE_OK;
     while (status == MEMSTORE_OK && ms_load_relaxed(&saving->capture->position) < end) {
+        const uint64_t before = saving->writer.file_size;
         status = copy_interval(saving);
         if (status == MEMSTORE_OK)
             status = write_images(saving);
         if (status == MEMSTORE_OK)
             status = ms_snapshot_write_full(&saving->writer);
         if (status == MEMSTORE_OK)
-            status = ms_report_some(&saving->reporting);
+            status = ms_report_some(&saving->reporting, saving->writer.file_size - before);
     }
     return status;
 }
@@ -25748,7 +26143,8 @@ int ms_store_warm(memstore *store, const memstore_key *keys, size_t n,
 struct ms_segment;
 struct ms_segment *ms_choose_stalest(memstore *store);
 struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least);
-struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least);
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least, int64_t deadline_us);
+struct ms_segment *ms_choose_to_tidy(memstore *store, uint64_t least, int64_t deadline_us);
 #endif
 #ifndef MS_STORE_SPACE_MOVE_H
 #define MS_STORE_SPACE_MOVE_H
@@ -25780,11 +26176,19 @@ struct ms_segment *ms_choose_stalest(memstore *store)
     ms_arena_each(&store->arena, consider_stale, &stalest);
     return stalest;
 }
+enum { SPARE_WHAT_DOES_NOT_PAY = 1, SPARE_WHAT_IS_KEPT = 2 };
 struct emptiest {
     const memstore *store;
     struct ms_segment *segment;
     uint32_t dead;
+    unsigned spares;
 };
+static bool is_spared(const struct emptiest *best, const struct ms_segment *segment, uint32_t dead)
+{
+    if ((best->spares & SPARE_WHAT_IS_KEPT) != 0 && ms_load_relaxed(&segment->stale_bytes) != 0)
+        return true;
+    return (best->spares & SPARE_WHAT_DOES_NOT_PAY) != 0 && dead < segment->pays_from;
+}
 static void consider(struct ms_segment *segment, void *context)
 {
     struct emptiest *best = context;
@@ -25793,21 +26197,42 @@ static void consider(struct ms_segment *segment, void *context)
         segment == best->store->half_evicted)
         return;
     const uint32_t dead = ms_segment_dead_bytes(segment);
-    if (dead > best->dead && !ms_segment_is_pinned(&best->store->arena, segment))
-        *best = (struct emptiest){best->store, segment, dead};
+    if (dead > best->dead && !is_spared(best, segment, dead) &&
+        !ms_segment_is_pinned(&best->store->arena, segment)) {
+        best->segment = segment;
+        best->dead = dead;
+    }
 }
-struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
+static struct ms_segment *choose(memstore *store, uint64_t least, unsigned spares)
 {
-    struct emptiest best = {store, NULL, 0};
+    struct emptiest best = {.store = store, .spares = spares};
     if (least >= store->arena.worn_from && !ms_arena_is_worn(&store->arena))
         return NULL;
     ms_arena_each(&store->arena, consider, &best);
     return best.dead >= least ? best.segment : NULL;
 }
-struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least)
+struct ms_segment *ms_choose_emptiest(memstore *store, uint64_t least)
 {
-    struct ms_segment *const segment = ms_choose_emptiest(store, least);
-    return segment != NULL && ms_move_pays(store, segment) ? segment : NULL;
+    return choose(store, least, 0);
+}
+static struct ms_segment *choose_what_pays(memstore *store, uint64_t least, unsigned spares,
+                                           int64_t deadline_us)
+{
+    struct ms_segment *segment;
+    spares |= SPARE_WHAT_DOES_NOT_PAY;
+    while ((segment = choose(store, least, spares)) != NULL && !ms_move_pays(store, segment)) {
+        if (ms_wait_is_over(deadline_us))
+            return NULL;
+    }
+    return segment;
+}
+struct ms_segment *ms_choose_to_compact(memstore *store, uint64_t least, int64_t deadline_us)
+{
+    return choose_what_pays(store, least, 0, deadline_us);
+}
+struct ms_segment *ms_choose_to_tidy(memstore *store, uint64_t least, int64_t deadline_us)
+{
+    return choose_what_pays(store, least, SPARE_WHAT_IS_KEPT, deadline_us);
 }
 
 /* lib/store/space/compact.c */
@@ -25862,7 +26287,7 @@ static int compact_step_locked(memstore *store, double max_dead_ratio)
         return MEMSTORE_ERR_CACHE_CLOSED;
     if (dead_ratio(store) <= max_dead_ratio)
         return MEMSTORE_OK;
-    struct ms_segment *segment = ms_choose_to_compact(store, 1);
+    struct ms_segment *segment = ms_choose_to_compact(store, 1, ms_store_deadline(store));
     if (segment == NULL)
         return MEMSTORE_ERR_MEMORY_FRAGMENTATION;
     ms_reclaim_compact_locked(store, segment);
@@ -25931,9 +26356,9 @@ enum compaction {
     COMPACTION_HELD_UP,
     COMPACTION_WITHOUT_ROOM
 };
-static enum compaction store_space_freeing_compact_one(memstore *store)
+static enum compaction store_space_freeing_compact_one(memstore *store, int64_t deadline_us)
 {
-    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from);
+    struct ms_segment *segment = ms_choose_to_compact(store, store->arena.worn_from, deadline_us);
     if (segment == NULL)
         return COMPACTION_NOTHING;
     const bool met_all = ms_reclaim_compact_locked(store, segment);
@@ -26023,7 +26448,7 @@ static bool empty_spent(memstore *store, int64_t deadline_us)
 {
     if (sweep_expired(store) || drop_stale(store))
         return true;
-    const enum compaction compaction = store_space_freeing_compact_one(store);
+    const enum compaction compaction = store_space_freeing_compact_one(store, deadline_us);
     return compaction == COMPACTION_DONE || may_go_on(store, compaction, deadline_us) ||
            ms_tables_shrink_locked(store);
 }
@@ -26273,7 +26698,7 @@ static bool copy_entry(struct ms_moves *moves, const struct ms_found *found,
     const int64_t expiry = shape.expiry;
     struct ms_placement placement = {
         .queue = verdict->queue,
-        .ttl_class = ms_ttl_class(expiry, moves->now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class_in(&store->arena, expiry, moves->now),
         .access = verdict->access,
         .rank = verdict->rank,
         .privileged = true,
@@ -26366,10 +26791,17 @@ bool ms_move_fits_reserve(memstore *store, struct ms_segment *segment)
 {
     return free_segments(store) > (bytes_to_move(store, segment) > segment->capacity);
 }
+#define MOVED_FOR_DEAD 3
 bool ms_move_pays(memstore *store, struct ms_segment *segment)
 {
-    return store->settings.eviction != MS_EVICTION_NONE ||
-           bytes_to_move(store, segment) <= segment->capacity;
+    if (store->settings.eviction != MS_EVICTION_NONE)
+        return true;
+    const uint32_t dead = ms_segment_dead_bytes(segment);
+    const uint64_t bytes = bytes_to_move(store, segment);
+    if (bytes <= segment->capacity)
+        return true;
+    segment->pays_from = dead + 1 + (uint32_t)((bytes - segment->capacity - 1) / MOVED_FOR_DEAD);
+    return false;
 }
 
 /* lib/store/space/pressure_limit.c */
@@ -26413,6 +26845,10 @@ uint64_t ms_pressure_limit_for(memstore *store, const struct ms_settings *next)
 void ms_pressure_limit_give_up(memstore *store)
 {
     ms_store_relaxed(&store->pressure_limit.moving, false);
+}
+void ms_pressure_limit_switched(memstore *store)
+{
+    ms_store_relaxed(&store->pressure_limit.watched, MS_MEMORY_PRESSURE_OFF);
 }
 static void begin_change(memstore *store, const struct ms_pressure_reading *reading)
 {
@@ -26504,11 +26940,8 @@ bool ms_pressure_limit_run(memstore *store, int64_t until_us)
 {
     const int source = (int)ms_setting_of(&store->settings, memory_pressure);
     bool idle = false;
-    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF)) {
-        ms_store_relaxed(&store->pressure_limit.watched, MS_MEMORY_PRESSURE_OFF);
-        return true;
-    }
-    if (!ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
+    if (ms_likely(source == MS_MEMORY_PRESSURE_OFF) ||
+        !ms_cas_acq_rel(&store->pressure_limit.busy, &idle, true))
         return true;
     const bool done = store_space_pressure_limit_run(store, source, until_us);
     ms_store_release(&store->pressure_limit.busy, false);
@@ -26867,12 +27300,17 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     return MEMSTORE_OK;
 }
+static struct ms_segment *choose_little(memstore *store, bool large, int64_t deadline_us)
+{
+    struct ms_segment *const segment = large ? NULL : ms_choose_emptiest(store, 1);
+    if (segment != NULL && ms_move_fits_reserve(store, segment))
+        return segment;
+    return ms_move_has_reserve(store) ? ms_choose_to_compact(store, 1, deadline_us) : NULL;
+}
 static bool compact_little(memstore *store, bool large, int64_t deadline_us)
 {
-    struct ms_segment *segment =
-        large ? ms_choose_to_compact(store, 1) : ms_choose_emptiest(store, 1);
-    if (segment == NULL ||
-        !(large ? ms_move_has_reserve(store) : ms_move_fits_reserve(store, segment)))
+    struct ms_segment *const segment = choose_little(store, large, deadline_us);
+    if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
     return ms_segment_is_in_limbo(segment) && ms_harvest_locked(store, deadline_us);
@@ -27651,17 +28089,38 @@ static void store_space_stale_take_out(memstore *store, struct ms_stale_shard *s
     if (--shard->used == 0)
         free_table(store, shard);
 }
-static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
+static uint64_t spare_of(const memstore *store)
+{
+    return (uint64_t)store->arena.reserve << store->arena.segment_shift;
+}
+static void grant(struct ms_stale *stale, uint64_t bytes)
+{
+    stale->granted += bytes;
+    stale->credit += bytes;
+    ms_add_relaxed(&stale->charged, bytes);
+}
+static bool ensure_credit(memstore *store, uint64_t bytes)
+{
+    struct ms_stale *stale = &store->stale;
+    if (stale->credit >= bytes)
+        return true;
+    const uint64_t more = bytes - stale->credit;
+    if (!ms_budget_charge(&store->arena.budget, more, spare_of(store))) {
+        stale->missed += bytes;
+        return false;
+    }
+    grant(stale, more);
+    return true;
+}
+static bool ensure_room(memstore *store, struct ms_stale_shard *shard)
 {
     const uint32_t room = shard->room != 0 ? 2 * shard->room : ROOM_FIRST;
     const uint64_t more = (uint64_t)(room - shard->room) * sizeof *shard->slots;
     struct ms_stale_shard grown = {.room = room};
     if (shard->room - shard->used > shard->room / 4)
         return true;
-    if (stale->credit < more) {
-        stale->missed += more;
+    if (!ensure_credit(store, more))
         return false;
-    }
     grown.slots = ms_mem_alloc(room * sizeof *grown.slots);
     if (grown.slots == NULL)
         return false;
@@ -27671,7 +28130,7 @@ static bool ensure_room(struct ms_stale *stale, struct ms_stale_shard *shard)
     }
     ms_mem_free(shard->slots);
     *shard = grown;
-    stale->credit -= more;
+    store->stale.credit -= more;
     return true;
 }
 static uint32_t store_space_stale_bytes_of(const memstore *store, const struct ms_found *found)
@@ -27696,7 +28155,7 @@ static void store_space_stale_drop(memstore *store, struct ms_stale_shard *shard
 bool ms_stale_keep_locked(memstore *store, uint64_t hash, const struct ms_found *found)
 {
     struct ms_stale_shard *shard = store_space_stale_shard_of(store, hash);
-    if (!ensure_room(&store->stale, shard))
+    if (!ensure_room(store, shard))
         return false;
     store_space_stale_put(shard, (struct ms_stale_slot){tag_of(hash), found->place});
     ms_add_relaxed(&store->stale.entries, 1);
@@ -27772,10 +28231,18 @@ void ms_stale_clear_shard(memstore *store, uint32_t shard)
 {
     forget_those(store, shard, NULL, 0);
 }
+static bool sweep_all(memstore *store, int64_t deadline)
+{
+    bool swept;
+    do
+        swept = ms_upkeep_expire(store, deadline);
+    while (!swept && !ms_wait_is_over(deadline));
+    return swept;
+}
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size)
 {
     const int64_t deadline = ms_store_deadline(store);
-    if (ms_setting_of(&store->settings, load_max_stale) != 0 && !ms_upkeep_expire(store, deadline))
+    if (ms_setting_of(&store->settings, load_max_stale) != 0 && !sweep_all(store, deadline))
         return MEMSTORE_ERR_LOCK_TIMEOUT;
     for (uint32_t i = 0; ms_stale_any(&store->stale) && i < store->index.shard_count; i++) {
         if (!ms_mutex_lock_until(&store->index.shards[i].lock, deadline))
@@ -27798,17 +28265,14 @@ bool ms_stale_prepare_locked(memstore *store, const struct ms_segment *segment)
     const uint64_t missed = stale->missed < charged ? stale->missed : charged;
     const uint64_t bytes = ms_segment_live_entries(segment) * TABLE_BYTES_AN_ENTRY +
                            ROOM_FIRST * sizeof(struct ms_stale_slot) + missed;
-    const uint64_t spare = (uint64_t)store->arena.reserve << store->arena.segment_shift;
     stale->missed = 0;
-    for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare); i++) {
+    for (int i = 0; !ms_budget_charge(&store->arena.budget, bytes, spare_of(store)); i++) {
         if (ms_arena_cool(&store->arena, 0) != 0)
             continue;
         if (i == VICTIMS || !store_space_stale_make_room(store))
             return false;
     }
-    stale->granted = bytes;
-    stale->credit = bytes;
-    ms_add_relaxed(&stale->charged, bytes);
+    grant(stale, bytes);
     return true;
 }
 void ms_stale_settle_locked(memstore *store)
@@ -28025,23 +28489,25 @@ static void gather_settings(memstore *store, struct ms_findings_settings *out)
     out->reads_renew = settings->ttl_mode == MS_TTL_MODE_ACCESS;
     out->sample_ratio = ms_setting_of(settings, access_sample) / 1e6;
 }
+static uint64_t store_track_advise_part_of(uint64_t part, uint64_t all)
+{
+    return part < all ? part : all;
+}
 static void gather_counts(memstore *store, struct ms_findings_counts *out)
 {
-    memstore_stats stats = {0};
     uint64_t sums[MS_COUNTERS];
-    ms_store_stats(store, &stats);
+    out->entries = ms_store_size(store);
     ms_counters_sum(&store->counters, sums);
-    out->entries = stats.entries;
-    out->hits = stats.hits;
-    out->misses = stats.misses;
-    out->sets = stats.sets;
-    out->evictions = stats.evictions;
-    out->expirations = stats.expirations;
-    out->rejected_full = stats.rejected_full;
-    out->limit_lowered = stats.limit_lowered;
+    out->misses = sums[MS_COUNT_MISSES];
+    out->hits = sums[MS_COUNT_READS] - store_track_advise_part_of(out->misses, sums[MS_COUNT_READS]);
+    out->sets = sums[MS_COUNT_SETS];
+    out->evictions = sums[MS_COUNT_EVICTIONS];
+    out->expirations = sums[MS_COUNT_EXPIRATIONS];
+    out->rejected_full = sums[MS_COUNT_REJECTED_FULL];
+    out->limit_lowered = sums[MS_COUNT_LIMIT_LOWERED];
     out->unread_is_known = store->touch == MS_TOUCH_COUNT;
-    out->expired_unread = sums[MS_COUNT_EXPIRED_UNREAD];
-    out->evicted_unread = sums[MS_COUNT_EVICTED_UNREAD];
+    out->expired_unread = store_track_advise_part_of(sums[MS_COUNT_EXPIRED_UNREAD], out->expirations);
+    out->evicted_unread = store_track_advise_part_of(sums[MS_COUNT_EVICTED_UNREAD], out->evictions);
 }
 #define WALKED_MOST 65536
 #define BURST_LEAST_MS 1000
@@ -28175,12 +28641,8 @@ static void fill_policies(const struct ms_pattern *pattern, struct ms_findings_p
 }
 static void fill_hot(const struct ms_pattern *pattern, struct ms_findings_pattern *out)
 {
-    struct ms_hot_key sorted[MS_HOT_KEYS];
     out->hot_noted = pattern->hot.noted;
-    out->hot_count = ms_hot_sorted(&pattern->hot, sorted);
-    if (out->hot_count > MS_FINDINGS_HOT_KEYS)
-        out->hot_count = MS_FINDINGS_HOT_KEYS;
-    memcpy(out->hot, sorted, out->hot_count * sizeof *sorted);
+    out->hot_count = ms_hot_sorted(&pattern->hot, out->hot, MS_FINDINGS_HOT_KEYS);
 }
 static void fill_pattern(memstore *store, const struct ms_sampler *sampler,
                          struct ms_findings_pattern *out)
@@ -28318,6 +28780,7 @@ static uint32_t digest_turn(struct ms_sampler *sampler, struct turn turn, uint32
 }
 static void digest_keys(struct ms_sampler *sampler, bool wipes)
 {
+    ms_hot_age(&sampler->pattern.hot, ms_clock_coarse_ms());
     for (uint32_t used = ms_load_relaxed(&sampler->used); used != 0; used &= used - 1) {
         struct ms_ring *ring = &sampler->keys[__builtin_ctz(used)];
         struct ms_track_noted *noted;
@@ -28558,7 +29021,7 @@ static struct ms_reference read_of(uint64_t hash, uint32_t size)
         .kind = MS_REFERENCE_READ,
         .hash = hash,
         .size = size,
-        .now_ms = ms_clock_coarse_ms(),
+        .now_ms = size != 0 ? ms_clock_coarse_ms() : ms_clock_exact_ms(),
     };
 }
 bool ms_track_try_hit(memstore *store, uint64_t hash, size_t key_size, size_t value_size)
@@ -28808,7 +29271,7 @@ uint32_t ms_track_hot_keys(memstore *store, struct ms_hot_key *out, uint64_t *no
     if (ms_track_sampler_locked(store) != NULL) {
         ms_track_settle_locked(store);
         *noted = ms_track_sampler_locked(store)->pattern.hot.noted;
-        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out);
+        count = ms_hot_sorted(&ms_track_sampler_locked(store)->pattern.hot, out, MS_HOT_KEYS);
     }
     ms_mutex_unlock(&store->track.lock);
     return count;
@@ -28891,7 +29354,8 @@ static bool store_upkeep_compact_one(memstore *store)
 {
     if (!is_gc_due(store))
         return false;
-    struct ms_segment *segment = ms_choose_to_compact(store, compacts_from(store));
+    struct ms_segment *segment =
+        ms_choose_to_tidy(store, compacts_from(store), ms_store_deadline(store));
     if (segment == NULL)
         return false;
     ms_reclaim_compact_locked(store, segment);
@@ -29747,11 +30211,17 @@ static void subtract(struct ms_monitor_sums *sums, const struct ms_monitor_sums 
     sums->measured = less(sums->measured, before->measured);
     sums->slow = less(sums->slow, before->slow);
 }
+static double share_of(uint64_t part, uint64_t all)
+{
+    return part == 0 ? 0 : part < all ? (double)part / (double)all : 1;
+}
+static uint64_t store_watch_monitor_hits_of(const struct ms_monitor_sums *sums)
+{
+    return less(sums->counts[MS_COUNT_READS], sums->counts[MS_COUNT_MISSES]);
+}
 static double hit_rate_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t reads = sums->counts[MS_COUNT_READS];
-    const uint64_t misses = sums->counts[MS_COUNT_MISSES];
-    return reads > misses ? (double)(reads - misses) / (double)reads : 0;
+    return share_of(store_watch_monitor_hits_of(sums), sums->counts[MS_COUNT_READS]);
 }
 struct shares {
     double used, pinned;
@@ -29773,8 +30243,7 @@ static uint64_t writes_of(const struct ms_monitor_sums *sums)
 }
 static double reclaim_pressure_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t writes = writes_of(sums), made = sums->counts[MS_COUNT_ROOM_MADE];
-    return made == 0 ? 0 : made < writes ? (double)made / (double)writes : 1;
+    return share_of(sums->counts[MS_COUNT_ROOM_MADE], writes_of(sums));
 }
 static uint64_t loads_of(const struct ms_monitor_sums *sums)
 {
@@ -29783,8 +30252,7 @@ static uint64_t loads_of(const struct ms_monitor_sums *sums)
 }
 static double load_failures_of(const struct ms_monitor_sums *sums)
 {
-    const uint64_t loads = loads_of(sums);
-    return loads != 0 ? (double)sums->counts[MS_COUNT_LOAD_FAILURES] / (double)loads : 0;
+    return share_of(sums->counts[MS_COUNT_LOAD_FAILURES], loads_of(sums));
 }
 struct verdict {
     double value, threshold;
@@ -29811,6 +30279,29 @@ const char *ms_monitor_alert_name(uint64_t alert)
         return NULL;
     }
 }
+static double threshold_of(const memstore *store, uint64_t alert)
+{
+    const struct ms_settings *settings = &store->settings;
+    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+    switch (alert) {
+    case MEMSTORE_ALERT_HIT_RATE:
+        return ms_setting_of(settings, track_hit_rate)
+                   ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS
+                   : 0;
+    case MEMSTORE_ALERT_MEMORY_USAGE:
+        return tracks_memory ? ms_setting_of(settings, memory_usage_threshold) / MILLIONTHS : 0;
+    case MEMSTORE_ALERT_LATENCY:
+        return ms_setting_of(settings, latency_threshold) != 0 ? SLOW_SHARE : 0;
+    case MEMSTORE_ALERT_RECLAIM_PRESSURE:
+        return ms_setting_of(settings, reclaim_pressure_threshold) / MILLIONTHS;
+    case MEMSTORE_ALERT_LOAD_FAILURES:
+        return ms_setting_of(settings, load_failure_threshold) / MILLIONTHS;
+    case MEMSTORE_ALERT_PINNED:
+        return tracks_memory ? ms_setting_of(settings, pinned_threshold) / MILLIONTHS : 0;
+    default:
+        return 0;
+    }
+}
 static void switch_alert(memstore *store, const struct ms_alert_note *note)
 {
     store->monitor.alerts ^= note->alert;
@@ -29830,45 +30321,50 @@ static double lesser(double a, double b)
 {
     return a < b ? a : b;
 }
-static void judge_above(memstore *store, enum memstore_alert alert, double value,
-                        uint32_t threshold_millionths, bool telling)
+static struct ms_monitor_part store_watch_monitor_gather(struct ms_monitor_part *few, uint64_t part, uint64_t all,
+                                     uint64_t enough)
 {
-    const double threshold = threshold_millionths / MILLIONTHS;
+    const struct ms_monitor_part whole = {few->part + part, few->all + all};
+    *few = whole.all < enough ? whole : (struct ms_monitor_part){0};
+    return whole;
+}
+static void judge_above(memstore *store, enum memstore_alert alert, double value, bool telling)
+{
+    const double threshold = threshold_of(store, alert);
     const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
     const double back = threshold - lesser(hysteresis, threshold / 2);
-    const struct verdict verdict = {value, threshold,
-                                    threshold != 0 && telling && value > threshold,
-                                    threshold == 0 || (telling && value <= back)};
+    const struct verdict verdict = {
+        value, threshold, threshold != 0 && telling && value > threshold, telling && value <= back};
     set_alert(store, alert, &verdict);
 }
 static void judge_hit_rate(memstore *store)
 {
-    const struct ms_settings *settings = &store->settings;
     const struct ms_monitor_sums *window = &store->monitor.window;
-    const bool tracked = ms_setting_of(settings, track_hit_rate);
-    const double threshold = tracked ? ms_setting_of(settings, hit_rate_threshold) / MILLIONTHS : 0;
-    const double hysteresis = ms_setting_of(settings, alert_hysteresis) / MILLIONTHS;
+    const struct ms_monitor_part hits = store_watch_monitor_gather(&store->monitor.few_hits, store_watch_monitor_hits_of(window),
+                                               window->counts[MS_COUNT_READS], READS_FOR_AN_ALERT);
+    const double threshold = threshold_of(store, MEMSTORE_ALERT_HIT_RATE);
+    const double hysteresis = ms_setting_of(&store->settings, alert_hysteresis) / MILLIONTHS;
     const double back = threshold + lesser(hysteresis, lesser(threshold, 1 - threshold) / 2);
-    const double rate = hit_rate_of(window);
-    const bool telling = window->counts[MS_COUNT_READS] >= READS_FOR_AN_ALERT;
+    const double rate = share_of(hits.part, hits.all);
+    const bool telling = hits.all >= READS_FOR_AN_ALERT;
     const struct verdict verdict = {rate, threshold, telling && rate < threshold,
-                                    threshold == 0 || (telling && rate >= back)};
+                                    telling && rate >= back};
     set_alert(store, MEMSTORE_ALERT_HIT_RATE, &verdict);
 }
 static void judge_latency(memstore *store)
 {
     const uint64_t measured = store->monitor.window.measured, slow = store->monitor.window.slow;
-    const bool off = ms_setting_of(&store->settings, latency_threshold) == 0;
-    const struct verdict verdict = {measured != 0 ? (double)slow / (double)measured : 0,
-                                    off ? 0 : SLOW_SHARE, !off && slow * 100 > measured,
-                                    off || (measured != 0 && slow * 200 <= measured)};
+    const double threshold = threshold_of(store, MEMSTORE_ALERT_LATENCY);
+    const struct verdict verdict = {share_of(slow, measured), threshold,
+                                    threshold != 0 && slow * 100 > measured,
+                                    measured != 0 && slow * 200 <= measured};
     set_alert(store, MEMSTORE_ALERT_LATENCY, &verdict);
 }
-static void clear_alerts(memstore *store)
+static void clear_alerts(memstore *store, bool all)
 {
     static const struct verdict off = {.clear = true};
     for (uint64_t alert = 1; ms_monitor_alert_name(alert) != NULL; alert <<= 1) {
-        if (alert != MEMSTORE_ALERT_BREAKER)
+        if (alert != MEMSTORE_ALERT_BREAKER && (all || threshold_of(store, alert) == 0))
             set_alert(store, (enum memstore_alert)alert, &off);
     }
 }
@@ -29885,22 +30381,22 @@ static void judge_breakers(memstore *store)
 }
 static void store_watch_monitor_judge(memstore *store)
 {
-    const struct ms_settings *settings = &store->settings;
-    const struct ms_monitor *monitor = &store->monitor;
+    struct ms_monitor *monitor = &store->monitor;
     const struct ms_monitor_sums *window = &monitor->window;
-    const bool tracks_memory = ms_setting_of(settings, track_memory_usage);
+    const struct ms_monitor_part reclaimed =
+        store_watch_monitor_gather(&monitor->few_reclaimed, window->counts[MS_COUNT_ROOM_MADE], writes_of(window),
+               WRITES_FOR_AN_ALERT);
+    const struct ms_monitor_part failed =
+        store_watch_monitor_gather(&monitor->few_failed, window->counts[MS_COUNT_LOAD_FAILURES], loads_of(window),
+               LOADS_FOR_AN_ALERT);
     judge_hit_rate(store);
     judge_latency(store);
-    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage,
-                tracks_memory ? ms_setting_of(settings, memory_usage_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned,
-                tracks_memory ? ms_setting_of(settings, pinned_threshold) : 0, true);
-    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, reclaim_pressure_of(window),
-                ms_setting_of(settings, reclaim_pressure_threshold),
-                writes_of(window) >= WRITES_FOR_AN_ALERT);
-    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, load_failures_of(window),
-                ms_setting_of(settings, load_failure_threshold),
-                loads_of(window) >= LOADS_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_MEMORY_USAGE, monitor->memory_usage, true);
+    judge_above(store, MEMSTORE_ALERT_PINNED, monitor->pinned, true);
+    judge_above(store, MEMSTORE_ALERT_RECLAIM_PRESSURE, share_of(reclaimed.part, reclaimed.all),
+                reclaimed.all >= WRITES_FOR_AN_ALERT);
+    judge_above(store, MEMSTORE_ALERT_LOAD_FAILURES, share_of(failed.part, failed.all),
+                failed.all >= LOADS_FOR_AN_ALERT);
     judge_breakers(store);
 }
 static double openness_after(enum ms_breaker_change change)
@@ -29938,6 +30434,7 @@ static void begin_windows_locked(memstore *store)
     struct ms_monitor *monitor = &store->monitor;
     sum_up(store, &monitor->base);
     monitor->has_window = false;
+    monitor->few_hits = monitor->few_reclaimed = monitor->few_failed = (struct ms_monitor_part){0};
     monitor->memory_usage = monitor->pinned = 0;
     ms_store_relaxed(&monitor->began_ms, ms_clock_exact_ms());
 }
@@ -29972,9 +30469,8 @@ void ms_monitor_reconfigured(memstore *store)
     struct ms_monitor *monitor = &store->monitor;
     const bool is_on = ms_setting_of(&store->settings, enable_metrics);
     ms_mutex_lock(&monitor->lock);
-    if (!is_on)
-        clear_alerts(store);
-    else if (!monitor->is_on)
+    clear_alerts(store, !is_on);
+    if (is_on && !monitor->is_on)
         begin_windows_locked(store);
     monitor->is_on = is_on;
     judge_breakers(store);
@@ -31260,7 +31756,7 @@ static struct ms_placement placement_of(const memstore *store, const struct ms_w
 {
     return (struct ms_placement){
         .queue = foresight->queue,
-        .ttl_class = ms_ttl_class(write->life.expiry, now, store->arena.ttl_classes),
+        .ttl_class = ms_ttl_class_in(&store->arena, write->life.expiry, now),
         .stripe = ms_thread_slot(),
         .access = foresight->access,
         .rank = foresight->rank,
@@ -31466,6 +31962,8 @@ static int replace_by_reserve(memstore *store, const struct ms_write *write, uin
     if (old != NULL && ms_arena_reserve(&store->arena, &placement, &shape, &reserved)) {
         fill_in(write, &reserved);
         ms_store_note_expiry(store, reserved.segment, write->life.expiry, now);
+        if (write->pinned != NULL)
+            view_reserved(store, write, &reserved);
         status = publish_replacement(store, write, hash, old, &reserved, outcome);
     }
     ms_mutex_unlock(&store->reclaim_lock);
@@ -31497,8 +31995,7 @@ int ms_store_try_write(memstore *store, const struct ms_write *write, uint64_t h
     int status = store_write_write_append(store, write, &foresight, now, &reserved);
     if (ms_likely(status == MEMSTORE_OK))
         status = publish_appended(store, write, hash, now, &reserved, outcome);
-    else if (status == MEMSTORE_ERR_CACHE_FULL && write->heat_plus_one == 0 &&
-             write->pinned == NULL)
+    else if (status == MEMSTORE_ERR_CACHE_FULL && write->heat_plus_one == 0)
         status = replace_by_reserve(store, write, hash, &foresight, now, outcome);
     if (status == MEMSTORE_OK && ms_track_follows(store, hash))
         ms_track_write(store, hash, write->key.size, write->value_size, write->life.expiry);
@@ -32495,8 +32992,6 @@ void ms_tell_opened(memstore *store)
     const struct ms_settings *settings = &store->settings;
     struct ms_settings defaults;
     struct ms_log_line line;
-    ms_log_set_level(&store->log, ms_setting_of(settings, logger_enabled),
-                     ms_setting_of(settings, verbose));
     if (!ms_log_begin(&store->log, MS_LOG_OPENED, &line))
         return;
     ms_log_text(&line, "version", MEMSTORE_VERSION_STRING);

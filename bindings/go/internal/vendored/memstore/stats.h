@@ -120,7 +120,8 @@ typedef struct memstore_memory_stats {
 /** How many entries there are by their TTL. A store keeps entries with similar TTLs together: class
  * 0 are those that never expire, and each further one has those from its `from_ms` on and below that
  * of the next. What counts is the TTL that an entry had left when it was written, or last moved by
- * the store itself; a new expiry alone leaves it in its class, and a full store may move it to another. */
+ * the store itself; a new expiry alone leaves it in its class, and a full store may move it to another. While
+ * the memory limit is lower than it was when the store was opened neighbours may share the first of them. */
 typedef struct memstore_ttl_stats {
     size_t struct_size; /**< [in] sizeof(memstore_ttl_stats) as the caller knows it */
     uint64_t classes;   /**< how many the store tells apart, by its memory limit: from 2 on */
