@@ -29,7 +29,7 @@ struct ms_hot_key {
 
 struct ms_hot {
     uint64_t noted;
-    int64_t aged_ms; /* when counts were halved last */
+    int64_t aged_ms; /* when counts were halved last, or what is noted began; 0 = not yet */
     uint32_t used;
     /* The least count there is, or was; where it was found last: the next key is there, or further on. */
     uint64_t least;

@@ -51,8 +51,10 @@ def test_following_is_switched_on_in_a_store_in_use():
         assert [advice.name for advice in store.advise()] == ["tracking"]
         assert store.advise().curve == ()
         store.reconfigure("access_sample_ratio", 1)
-        use(store, 100, 5000)
-        assert "tracking" not in [advice.name for advice in store.advise()]
+        for _ in range(20):
+            use(store, 100, 250)
+            report = store.advise()  # which digests what is followed, so that nothing is lost on a busy machine
+        assert "tracking" not in [advice.name for advice in report]
         assert store.advise().curve != ()
 
 

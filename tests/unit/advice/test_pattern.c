@@ -307,6 +307,19 @@ Test(hot, counts_are_halved_once_in_a_while_and_while_they_are_enough)
     cr_assert_eq(hot.counts[0], hot.noted);
 }
 
+/* However late it is by the clock then. */
+Test(hot, what_is_noted_first_counts_in_full_for_a_half_life)
+{
+    struct ms_hot hot = {0};
+
+    note_often(&hot, 1, MS_HOT_ENOUGH);
+    ms_hot_age(&hot, 1000 * (int64_t)MS_HOT_HALF_LIFE_MS);
+    cr_assert_eq(hot.noted, MS_HOT_ENOUGH);
+    note_often(&hot, 2, MS_HOT_ENOUGH);
+    ms_hot_age(&hot, 1001 * (int64_t)MS_HOT_HALF_LIFE_MS - 1);
+    cr_assert_eq(hot.noted, 2 * MS_HOT_ENOUGH);
+}
+
 Test(hot, counts_that_were_halved_are_within_their_bounds)
 {
     uint64_t *stream = test_zipf_stream(100000, 5000, 1, 7);
