@@ -157,7 +157,7 @@ func TestTheListsOfMethodsAreComplete(t *testing.T) {
 	store := open(t, memstore.Config{})
 	others := []string{"All", "Prefix", "MemoryStore", "NewBatch", // what these return is used below
 		"Size", "Capacity", "GetHitRate", "GetStats", "GetMemoryUsage", "GetEventStats", "GetTTLs", "ResetStats",
-		"String", "DirectAnswers", "WaitingFor", "NotesTheSettings"}
+		"String", "DirectAnswers", "WaitingFor", "WaitingForPlaces", "NotesTheSettings"}
 	for name := range otherMethods(store) {
 		others = append(others, name)
 	}

@@ -11677,6 +11677,8 @@ static void halve(struct ms_hot *hot)
 }
 void ms_hot_age(struct ms_hot *hot, int64_t now_ms)
 {
+    if (hot->aged_ms == 0)
+        hot->aged_ms = now_ms;
     if (hot->noted < MS_HOT_ENOUGH || now_ms - hot->aged_ms < MS_HOT_HALF_LIFE_MS)
         return;
     halve(hot);
