@@ -160,9 +160,9 @@ test_copy() {
     (cd "$work/tree/bindings/go" && CGO_ENABLED=1 go test -count=1 "$@" . -memstore.direct=500000)
 }
 
-# The module's tests, too: in this form it is another library, of one file.
+# The module's tests, too: in this form it is another library, of one file, whose memory the race detector sees in part.
 vendored_tests() {
-    local flags=(-tags memstore_vendored,memstore_zstd)
+    local flags=(-race -tags memstore_vendored,memstore_zstd)
     build zstd "" "${flags[@]}" && compresses zstd && test_copy "${flags[@]}"
 }
 

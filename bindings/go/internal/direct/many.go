@@ -29,14 +29,13 @@ func (r *Reader) GetMany(keys []string, dst []byte, sizes []int64) int {
 		return Elsewhere
 	}
 	lane := r.lanes.lane(processor)
-	turn := *lane
-	*lane = turn + 1
+	turn := begin(lane)
 	total, misses := r.findAll(keys, &hashes, dst, sizes)
 	if total >= 0 {
 		*r.count(r.reads, processor) += uint64(len(keys))
 		*r.count(r.misses, processor) += uint64(misses)
 	}
-	*lane = turn + 2
+	end(lane, turn)
 	unpin()
 	return total
 }
