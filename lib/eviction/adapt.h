@@ -113,22 +113,25 @@ struct ms_learned {
     bool smaller_promotes; /* unused */
     bool third_round;      /* in the main queue, for what was used often */
     bool tiny_goes;        /* unused */
-    struct ms_judged judged_small[MS_JUDGED_KINDS], judged_main[MS_JUDGED_KINDS];
-    uint64_t judged;      /* in both, since it last looked at these */
-    unsigned told;        /* tiny entries of the main queue that tell, so far */
-    uint64_t passed_over; /* dropped as tiny since it last looked */
-    /* The mean size of what was used, for that of the store; 0 while that does. Any thread. */
-    atomic_uint_least64_t mean;
-    uint64_t typical; /* that mean in any case; 0 = not known */
+    uint64_t typical;      /* mean size of what was used; 0 = not known */
+    uint64_t misses;       /* when it last looked */
     struct ms_worth worth[MS_LEARNED_KINDS];
-    uint64_t dropped[MS_LEARNED_KINDS]; /* since it last looked, */
-    uint64_t sizes[MS_LEARNED_KINDS];   /* and their sizes */
-    uint64_t misses;                    /* when it last looked */
     /* Dropped, their sizes, and how many came back soon, lately: the older, the less they count. */
     double dropped_lately[MS_LEARNED_KINDS];
     double sizes_lately[MS_LEARNED_KINDS];
     double returned_lately[MS_LEARNED_KINDS];
+    /* What changes with each entry that goes is on no line that writers read. */
+    char before[MS_CACHE_LINE];
+    struct ms_judged judged_small[MS_JUDGED_KINDS], judged_main[MS_JUDGED_KINDS];
+    uint64_t judged;                    /* in both, since it last looked at these */
+    unsigned told;                      /* tiny entries of the main queue that tell, so far */
+    uint64_t passed_over;               /* dropped as tiny since it last looked; */
+    uint64_t dropped[MS_LEARNED_KINDS]; /* otherwise, */
+    uint64_t sizes[MS_LEARNED_KINDS];   /* and their sizes */
+    char behind[MS_CACHE_LINE];
     struct ms_come_back come_back[MS_LEARNED_KINDS];
+    /* What was typical, for the mean size of the store; 0 while that does. Any thread. */
+    atomic_uint_least64_t mean;
     /* In parts of the ghost's ages: times from one use to the next that are just worth a place in
      * the main queue, for what the small queue dropped, and for what the main queue dropped; and how
      * long an entry is in the small queue. */
