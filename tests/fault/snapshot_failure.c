@@ -216,7 +216,7 @@ static void a_child_that_goes_on_with_a_save_leaves_that_of_its_parent(void)
     fork_while_saving(0, MEMSTORE_ERR_LOCK_TIMEOUT);
 }
 
-/* Forks a child off that lives on, tells it by a pipe, and is killed. */
+/* Forks a child off that tells itself by a pipe, when it is out of fork(), and lives on when its parent is killed. */
 static int fork_and_be_killed(const memstore_progress *progress, void *context)
 {
     const int *const pipe_ends = context;
@@ -225,12 +225,14 @@ static int fork_and_be_killed(const memstore_progress *progress, void *context)
         return 0;
     const pid_t child = test_fork();
     if (child == 0) {
+        const pid_t me = getpid();
+
+        CHECK(write(pipe_ends[1], &me, sizeof me) == sizeof me);
         alarm(60);
         pause();
         _exit(0);
     }
-    CHECK(write(pipe_ends[1], &child, sizeof child) == sizeof child);
-    kill(getpid(), SIGKILL);
+    pause();
     return 1;
 }
 
@@ -247,8 +249,9 @@ static void a_child_keeps_nobody_from_saving_when_its_parent_was_killed(void)
         memstore_save(store, path, fork_and_be_killed, pipe_ends);
         _exit(0);
     }
-    CHECK(test_child_status(parent) == 128 + SIGKILL);
     CHECK(read(pipe_ends[0], &orphan, sizeof orphan) == sizeof orphan);
+    CHECK(kill(parent, SIGKILL) == 0);
+    CHECK(test_child_status(parent) == 128 + SIGKILL);
     CHECK(kill(orphan, 0) == 0);
     const int status = memstore_save(store, path, NULL, NULL);
     CHECK(kill(orphan, SIGKILL) == 0);
