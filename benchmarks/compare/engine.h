@@ -37,9 +37,9 @@ struct engine {
 /* Load the library at `path`, apart from every other. Ends the program when that fails. A path that is
  * loaded already gives the same library once more. */
 void engine_load(struct engine *engine, const char *path, int64_t ttl_ms);
-/* Open both stores and fill them with ids 0 to entries - 1. That many entries can be overwritten before
- * the first store has to reclaim anything, so that it loses none. Ends the program when that fails. */
-void engine_open(struct engine *engine, uint64_t entries, uint64_t overwrites);
+/* Open both stores and fill them with ids 0 to entries - 1. The first one loses none of them; what it has may was used before:
+ * it compacts from now on when keys are set. Ends the program when that fails. */
+void engine_open(struct engine *engine, uint64_t entries);
 void engine_close(struct engine *engine);
 
 #endif

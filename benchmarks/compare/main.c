@@ -130,15 +130,12 @@ static void run_trials(struct engine engines[2], const struct options *options,
 {
     struct random_state random;
 
-    /* By the operations that write there: one always, one now and then. */
-    const uint64_t overwrites = 2 * (uint64_t)options->rounds * ROUND_KEYS;
-
     random_seed(&random, 1);
     for (unsigned trial = 0; trial < options->trials; trial++) {
         fprintf(stderr, "trial %u of %u\n", trial + 1, options->trials);
         /* Who is opened first gets other addresses. */
-        engine_open(&engines[trial & 1], options->entries, overwrites);
-        engine_open(&engines[!(trial & 1)], options->entries, overwrites);
+        engine_open(&engines[trial & 1], options->entries);
+        engine_open(&engines[!(trial & 1)], options->entries);
         for (size_t i = 0; i < operation_count; i++) {
             if (is_wanted(options, operations[i].name))
                 run_rounds(&operations[i], engines, options, &random, &records[i], trial);
