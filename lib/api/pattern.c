@@ -5,15 +5,20 @@
 #include "store/scan.h"
 #include "store/write/writing.h"
 
-int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
-                        memstore_cursor **out)
+static int open_cursor(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
+                       memstore_cursor **out)
 {
-    if (out == NULL)
-        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !ms_is_bytes(pattern, pattern_size))
         return ms_refuse_argument(store);
-    return ms_cursor_new(store, pattern, pattern_size, out);
+    return ms_cursor_new(store, pattern, pattern_size, of_all, out);
+}
+
+int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
+                        memstore_cursor **out)
+{
+    return out != NULL ? open_cursor(store, pattern, pattern_size, false, out)
+                       : ms_refuse_argument(store);
 }
 
 int memstore_cursor_next(memstore_cursor *cursor, memstore_key *key)
@@ -32,12 +37,12 @@ void memstore_cursor_free(memstore_cursor *cursor)
 #define STOP 1
 typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
 
-static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
                         key_action action, void *context)
 {
     memstore_cursor *cursor;
     memstore_key key;
-    int status = memstore_cursor_new(store, pattern, pattern_size, &cursor);
+    int status = open_cursor(store, pattern, pattern_size, of_all, &cursor);
 
     if (status != MEMSTORE_OK)
         return status;
@@ -74,7 +79,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     int status = ms_store_begin_callback(store, &calling);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, call_back, &call);
+    status = for_each_key(store, pattern, pattern_size, false, call_back, &call);
     ms_store_end_callback(calling);
     return status;
 }
@@ -93,7 +98,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
     if (count == NULL)
         return ms_refuse_argument(store);
     *count = 0;
-    return for_each_key(store, pattern, pattern_size, count_key, count);
+    return for_each_key(store, pattern, pattern_size, false, count_key, count);
 }
 
 static int delete_key(memstore *store, const memstore_key *key, void *context)
@@ -129,7 +134,7 @@ static int overtake_loads(memstore *store, const char *pattern, size_t pattern_s
     return status;
 }
 
-/* What has expired meanwhile is deleted, too, and is not to serve for loads that fail. */
+/* What has expired is deleted, too, and is not to serve for loads that fail; this is what was kept for that. */
 static int forget_stale(memstore *store, const char *pattern, size_t pattern_size)
 {
     int status = ms_store_enter(store);
@@ -155,6 +160,6 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, true, delete_key, deleted);
     return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }

@@ -254,8 +254,8 @@ const struct ms_setting ms_schema[] = {
           "between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
-          "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
-          "none",
+          "an alert is raised when the hit rate is below, of a window or of so many that they have "
+          "100 reads; 0 = none",
           .live = true),
     RATIO("monitoring.memory_usage_threshold", memory_usage_threshold, "0",
           "an alert is raised when more than this share of the limit is in use at the end of a "
@@ -265,15 +265,15 @@ const struct ms_setting ms_schema[] = {
              "with track_operation_latency: an alert is raised when more than 1 % of a window's "
              "measured calls took longer; 0 = none",
              .live = true),
-    RATIO(
-        "monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
-        "an alert is raised when more than this share of a window's writes, of 100 or more, found "
-        "no free memory and had to reclaim some themselves; 0 = none",
-        .live = true),
+    RATIO("monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
+          "an alert is raised when more than this share of the writes, of a window or of so many "
+          "that "
+          "they have 100, found no free memory and had to reclaim some themselves; 0 = none",
+          .live = true),
     RATIO(
         "monitoring.load_failure_threshold", load_failure_threshold, "0",
-        "an alert is raised when more than this share of a window's loads, of 10 or more, failed; "
-        "0 = none",
+        "an alert is raised when more than this share of the loads, of a window or of so many that "
+        "they have 10, failed; 0 = none",
         .live = true),
     RATIO("monitoring.pinned_threshold", pinned_threshold, "0",
           "with track_memory_usage: an alert is raised when views hold more than this share of the "

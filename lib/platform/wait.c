@@ -76,9 +76,12 @@ int64_t ms_wait_look(int64_t deadline_us)
 
 int64_t ms_wait_until_asking(int64_t deadline_us)
 {
-    if (ms_wait_asked == NULL)
+    const struct ms_wait_asked *const asked = ms_wait_asked;
+
+    if (asked == NULL)
         return deadline_us;
-    return soon(ASK_US, deadline_us);
+    /* Who did not want to wait on does not want to wait for what comes next in the same call. */
+    return soon(asked->gave_up ? 0 : ASK_US, deadline_us);
 }
 
 bool ms_wait_goes_on(int64_t deadline_us)

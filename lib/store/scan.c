@@ -16,6 +16,7 @@ struct memstore_cursor {
     memstore *store;
     char *pattern;
     size_t pattern_size;
+    bool of_all; /* of what has expired and is not swept, too */
     uint32_t shard;
     uint64_t next_home; /* first home hash of the next interval; 2^32 when the shard is done */
     /* Keys of this interval: a u32 length and the bytes, one after the other. */
@@ -50,10 +51,10 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
 
 /* ---- Intervals ---- */
 
-/* Whether what a slot refers to is of the interval, and live or was overtaken by what is; and the parts that it
- * was met with, whose key is the same in any case. */
-static bool is_live_in(const memstore *store, const struct ms_interval *interval, ms_place place,
-                       struct ms_entry_parts *parts)
+/* Whether what a slot refers to is of the interval, and live or was overtaken by what is, unless `of_all` are
+ * wanted; and the parts that it was met with, whose key is the same in any case. */
+static bool is_wanted_in(const memstore *store, const struct ms_interval *interval, ms_place place,
+                         bool of_all, struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
 
@@ -67,7 +68,7 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
     *parts = ms_entry_parts(entry, store->kept);
     if (!ms_interval_has(interval, ms_store_hash(store, parts->key, parts->key_size)))
         return false;
-    return ms_lookup_is_live(store, place, entry) ||
+    return of_all || ms_lookup_is_live(store, place, entry) ||
            ms_lookup_renewed(store, parts->key, parts->key_size, &place);
 }
 
@@ -84,7 +85,7 @@ static bool count_entry(void *context, uint32_t place)
     struct counting *counting = context;
     struct ms_entry_parts parts;
 
-    counting->count += is_live_in(counting->store, &counting->interval, place, &parts);
+    counting->count += is_wanted_in(counting->store, &counting->interval, place, false, &parts);
     return true;
 }
 
@@ -118,7 +119,7 @@ static bool collect_key(void *context, uint32_t place)
     memstore_cursor *cursor = collecting->cursor;
     struct ms_entry_parts parts;
 
-    if (!is_live_in(cursor->store, &collecting->interval, place, &parts) ||
+    if (!is_wanted_in(cursor->store, &collecting->interval, place, cursor->of_all, &parts) ||
         !ms_glob_match(cursor->pattern, cursor->pattern_size, parts.key, parts.key_size))
         return true;
     if (!copy_key(cursor, &parts)) {
@@ -177,7 +178,8 @@ static int advance(memstore_cursor *cursor)
     return MEMSTORE_OK;
 }
 
-int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
+                  memstore_cursor **out)
 {
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
@@ -194,7 +196,8 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
     }
     if (pattern_size != 0)
         memcpy(copy, pattern, pattern_size);
-    *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
+    *cursor = (memstore_cursor){
+        .store = store, .pattern = copy, .pattern_size = pattern_size, .of_all = of_all};
     *out = cursor;
     return MEMSTORE_OK;
 }

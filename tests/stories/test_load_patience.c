@@ -35,13 +35,18 @@ static void begin(struct asker *asker, void *(*how)(void *))
     cr_assert_eq(pthread_create(&asker->thread, NULL, how, asker), 0);
 }
 
-static void assert_gets(struct asker *asker, const char *value)
+static void assert_got(struct asker *asker, const char *value)
 {
-    pthread_join(asker->thread, NULL);
     assert_ok(asker->status);
     cr_assert(asker->view.size == strlen(value) &&
               memcmp(asker->view.data, value, asker->view.size) == 0);
     memstore_view_release(&asker->view);
+}
+
+static void assert_gets(struct asker *asker, const char *value)
+{
+    pthread_join(asker->thread, NULL);
+    assert_got(asker, value);
 }
 
 /* ---- Places ---- */
@@ -140,6 +145,31 @@ Test(load_patience, nor_does_who_is_asked_whether_to_wait_on_for_a_place)
 {
     check_that_only_the_leader_stops("loader.max_loads=1", &by_being_asked);
     check_that_only_the_leader_stops("loader.max_load_bytes=1KiB", &by_being_asked);
+}
+
+/* The loader was not called, so that nothing is known of it: whoever asks next may have it called at once. */
+Test(load_patience, who_stops_waiting_for_a_place_to_refresh_keeps_nobody_else_from_it)
+{
+    test_clock_start();
+    memstore *store =
+        test_open("maintenance=manual", LONG, "loader.timeout=10m", "loader.max_loads=1",
+                  "loader.refresh_after=10s", "loader.retry_max=1h", NULL);
+    struct source source = {.value = "new"}, other = {.value = "other", .holds = true};
+    struct asker leader = {.store = store, .source = &source};
+    struct asker holder = {.store = store, .source = &other};
+
+    assert_ok(test_set(store, "key", "old", 0));
+    test_clock_advance(10000);
+    begin_asking(&holder, load_other, 1);
+    begin(&leader, ask_until_stopped);
+    TEST_AWAIT(waits_for_place(store));
+    end_waits_of(&leader);
+    assert_got(&leader, "old");
+    atomic_store(&other.holds, false);
+    assert_gets(&holder, "other");
+    assert_asks(store, &source, "new");
+    cr_assert_eq(test_stats(store).refresh_failures, 0);
+    memstore_destroy(store);
 }
 
 /* The clock stands still: a pause does not end, and is one but once in 600000 times. */

@@ -165,11 +165,31 @@ Test(load_places, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_
     check_that_bytes_hold_back("loader.max_load_bytes=8KiB", ask_for_two);
 }
 
+static bool are_in_line(struct ms_gate *gate, uint32_t count)
+{
+    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
+}
+
 /* A loader of several whose first value, when it is released, asks for another key, and what its thread holds then. */
 struct reloading {
     memstore *store;
     uint32_t held;
+    bool waits; /* for a place among those who hold views */
+    atomic_bool viewed;
 };
+
+/* Hold the one view there may be until another is wanted. */
+static void *view_until_in_the_way(void *context)
+{
+    struct reloading *reloading = context;
+    memstore_view view;
+
+    assert_ok(memstore_get_view(reloading->store, "viewed", 6, &view));
+    atomic_store(&reloading->viewed, true);
+    TEST_AWAIT(are_in_line(&reloading->store->admission.views, 1));
+    memstore_view_release(&view);
+    return NULL;
+}
 
 static void load_another(void *context)
 {
@@ -177,10 +197,17 @@ static void load_another(void *context)
     struct source source = {.value = "another"};
     const memstore_loader loader = loader_of(&source);
     memstore_view view;
+    pthread_t thread;
 
+    if (reloading->waits) {
+        cr_assert_eq(pthread_create(&thread, NULL, view_until_in_the_way, reloading), 0);
+        TEST_AWAIT(atomic_load(&reloading->viewed));
+    }
     assert_ok(memstore_get_or_load(reloading->store, "another", 7, &loader, &view));
     memstore_view_release(&view);
     reloading->held = ms_load_bytes_held(reloading->store);
+    if (reloading->waits)
+        pthread_join(thread, NULL);
 }
 
 static int answer_and_load_another(const memstore_key *keys, size_t n, memstore_load_value *out,
@@ -194,24 +221,26 @@ static int answer_and_load_another(const memstore_key *keys, size_t n, memstore_
     return MEMSTORE_LOAD_OK;
 }
 
-Test(load_places, a_load_that_a_release_makes_gives_nothing_back_that_others_are_held_with)
+static void check_that_a_release_gives_nothing_back(const char *setting, bool waits)
 {
-    memstore *store = test_open("loader.max_load_bytes=8KiB", NULL);
-    struct reloading reloading = {.store = store};
+    memstore *store = test_open("loader.max_load_bytes=8KiB", setting, NULL);
+    struct reloading reloading = {.store = store, .waits = waits};
     const memstore_loader loader = {
         .struct_size = sizeof loader, .load_many = answer_and_load_another, .context = &reloading};
     const memstore_key keys[] = {{"one", 3}, {"two", 3}};
     memstore_view views[2];
 
+    assert_ok(test_set(store, "viewed", "v", 0));
     assert_ok(memstore_get_or_load_many(store, keys, 2, &loader, views, NULL));
     memstore_view_release_many(views, 2);
     cr_assert(reloading.held != 0 && ms_load_bytes_held(store) == 0);
     memstore_destroy(store);
 }
 
-static bool are_in_line(struct ms_gate *gate, uint32_t count)
+Test(load_places, a_load_that_a_release_makes_gives_nothing_back_that_others_are_held_with)
 {
-    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
+    check_that_a_release_gives_nothing_back(NULL, false);
+    check_that_a_release_gives_nothing_back("performance.max_concurrent_readers=1", true);
 }
 
 /* The one has an old value, which takes the only place, and waits for bytes; the other is given those first, and needs

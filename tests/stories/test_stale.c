@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What has expired serves when loaders fail. */
-#include "platform/testing.h"
+#include "platform/wait.h"
 #include "store/store.h"
 #include "stories/sources.h"
 #include "support/await.h"
@@ -166,6 +166,25 @@ Test(stale, what_does_not_exist_is_not_served_when_max_stale_is_switched_on_agai
     }
 }
 
+/* Likewise where it is deleted. */
+Test(stale, what_was_deleted_is_not_served_when_max_stale_is_switched_on_again)
+{
+    int (*const writes[])(memstore *) = {delete_key, delete_matching, delete_by_batch,
+                                         memstore_clear};
+
+    for (size_t i = 0; i < 2 * (sizeof writes / sizeof *writes); i++) {
+        struct source source;
+        memstore *store = open_with_expired(&source, i % 2 == 0);
+
+        assert_ok(memstore_reconfigure(store, "loader.max_stale", "0"));
+        assert_ok(writes[i / 2](store));
+        assert_ok(memstore_reconfigure(store, "loader.max_stale", "1m"));
+        assert_fails(store, &source);
+        cr_assert_eq(stale_bytes(store), 0);
+        memstore_destroy(store);
+    }
+}
+
 /* Fill a store of 1 MB with what expires at once and is kept. */
 static uint64_t keep_thousands(memstore *store)
 {
@@ -201,37 +220,28 @@ Test(stale, what_has_expired_goes_when_memory_is_needed_before_anything_live)
     memstore_destroy(store);
 }
 
-/* Somebody who holds a shard from when it is swept until it is once more. */
+/* Somebody who holds a shard until another waits for it. */
 struct obstacle {
     ms_mutex *shard;
     pthread_t thread;
     atomic_bool holds, may_end;
-    unsigned sweeps;
 };
 
-static void *hold_shard(void *context)
-{
-    struct obstacle *obstacle = context;
+static struct obstacle obstacle;
 
-    ms_mutex_lock(obstacle->shard);
-    atomic_store(&obstacle->holds, true);
-    while (!atomic_load(&obstacle->may_end))
+static void *hold_shard(void *unused)
+{
+    ms_mutex_lock(obstacle.shard);
+    atomic_store(&obstacle.holds, true);
+    while (!atomic_load(&obstacle.may_end))
         sched_yield();
-    ms_mutex_unlock(obstacle->shard);
-    return NULL;
+    ms_mutex_unlock(obstacle.shard);
+    return unused;
 }
 
-static void be_in_the_way(enum ms_testing_point point, void *context)
+static void let_on(void)
 {
-    struct obstacle *obstacle = context;
-
-    if (point != MS_POINT_RECLAIMING)
-        return;
-    if (obstacle->sweeps++ == 0) {
-        cr_assert_eq(pthread_create(&obstacle->thread, NULL, hold_shard, obstacle), 0);
-        TEST_AWAIT(atomic_load(&obstacle->holds));
-    }
-    atomic_store(&obstacle->may_end, obstacle->sweeps >= 2);
+    atomic_store(&obstacle.may_end, true);
 }
 
 Test(stale, deleting_by_pattern_waits_for_who_holds_what_has_expired)
@@ -239,18 +249,39 @@ Test(stale, deleting_by_pattern_waits_for_who_holds_what_has_expired)
     test_clock_start();
     memstore *store = test_open(STALE_SETTINGS, "shards=1", "performance.lock_timeout=10m", NULL);
     struct source source = {.result = MEMSTORE_LOAD_FAILED};
-    struct obstacle obstacle = {.shard = &store->index.shards[0].lock};
 
+    obstacle.shard = &store->index.shards[0].lock;
     assert_ok(test_set(store, "key", "old", 1000));
     test_clock_advance(1000);
-    ms_testing_set_hook(be_in_the_way, &obstacle);
+    cr_assert_eq(pthread_create(&obstacle.thread, NULL, hold_shard, NULL), 0);
+    TEST_AWAIT(atomic_load(&obstacle.holds));
+    ms_before_wait = let_on;
     const int status = memstore_delete_by_pattern(store, "k*", 2, NULL);
-    ms_testing_set_hook(NULL, NULL);
-    atomic_store(&obstacle.may_end, true);
+    let_on();
     pthread_join(obstacle.thread, NULL);
     assert_ok(status);
-    cr_assert_geq(obstacle.sweeps, 2);
+    cr_assert_null(ms_before_wait, "it had to wait");
     assert_fails(store, &source);
+    memstore_destroy(store);
+}
+
+/* It is work, for which nobody waits. */
+Test(stale, deleting_by_pattern_ends_all_that_has_expired_where_nobody_is_to_wait)
+{
+    test_clock_start();
+    memstore *store = test_open(STALE_SETTINGS, "performance.lock_timeout=0", NULL);
+    struct source source = {.result = MEMSTORE_LOAD_FAILED};
+    char key[16];
+
+    for (int i = 0; i < 20000; i++) {
+        const int size = snprintf(key, sizeof key, "key/%d", i);
+        assert_ok(memstore_set(store, key, (size_t)size, "old", 3, 1000));
+    }
+    assert_ok(test_set(store, "key", "old", 1000));
+    test_clock_advance(1000);
+    assert_ok(memstore_delete_by_pattern(store, "k*", 2, NULL));
+    assert_fails(store, &source);
+    cr_assert_eq(stale_bytes(store), 0);
     memstore_destroy(store);
 }
 

@@ -79,7 +79,7 @@ static void give_bytes(memstore *store)
  * value that he loads anew, may be waiting for them. */
 static int wait_for_reader(memstore *store, size_t n, int64_t until)
 {
-    const uint32_t bytes = ms_load_bytes_held(store);
+    const uint32_t bytes = ms_load_bytes_held(store), calls = held.bytes_calls;
 
     if (bytes == 0)
         return ms_admission_enter_load(store);
@@ -90,7 +90,9 @@ static int wait_for_reader(memstore *store, size_t n, int64_t until)
     if (status != MEMSTORE_OK)
         return status;
     status = take_bytes(store, bytes, n, until);
-    if (status != MEMSTORE_OK)
+    if (status == MEMSTORE_OK)
+        held.bytes_calls = calls;
+    else
         ms_admission_leave_load(store);
     return status;
 }

@@ -213,7 +213,7 @@ int ms_load_count_failure(memstore *store, int result)
 }
 
 /* A refresh that failed, or whose value was not stored, is not tried again at once: whoever tries waits for it, though
- * he has a value. */
+ * he has a value. `status` is for those who wait. */
 static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
                         const memstore_view *shared)
 {
@@ -227,9 +227,21 @@ static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
         ms_flights_end(flight, status, shared);
 }
 
-/* Nothing new can be given, for which `status` is the reason: give what there is, if anything. */
+/* The loader was not called, for want of the leader's patience: others may have more. */
+static void end_untried(struct ms_flight *flight, memstore *store, int status,
+                        const memstore_view *shared)
+{
+    (void)store;
+    ms_flights_end(flight, status, shared);
+}
+
+typedef void (*flight_end)(struct ms_flight *flight, memstore *store, int status,
+                           const memstore_view *shared);
+
+/* Nothing new can be given, for which `status` is the reason: give what there is, if anything. The flight is ended by
+ * `end`. */
 static int settle_by_old(struct ms_flight *flight, memstore *store, int status, memstore_view *old,
-                         memstore_view *view)
+                         memstore_view *view, flight_end end)
 {
     int others = for_others(status);
     memstore_view shared = {0};
@@ -243,7 +255,7 @@ static int settle_by_old(struct ms_flight *flight, memstore *store, int status, 
             ms_view_share(view, &shared);
         }
     }
-    end_in_vain(flight, store, others, &shared);
+    end(flight, store, others, &shared);
     return status;
 }
 
@@ -254,7 +266,8 @@ static int settle_failed(struct ms_flight *flight, memstore *store, int result, 
 
     if (flight->refreshes && result != MS_LOAD_REFUSED && !ms_store_gave_up(status))
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
-    return settle_by_old(flight, store, status, old, view);
+    return settle_by_old(flight, store, status, old, view,
+                         ms_store_gave_up(status) ? end_untried : end_in_vain);
 }
 
 /* Store what was loaded, *stored being what comes of that; and only then end the flight, so that it is seen until then
@@ -277,7 +290,7 @@ static int settle_loaded(struct ms_flight *flight, memstore *store,
         ms_load_note_news(store, flight->key_size, flight->hash);
     const int status = value_for_callers(store, *stored, value, view);
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_INVALID_TTL && flight->refreshes)
-        return settle_by_old(flight, store, status, old, view);
+        return settle_by_old(flight, store, status, old, view, end_in_vain);
     ms_view_give_back(old);
     if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);

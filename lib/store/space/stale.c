@@ -5,7 +5,6 @@
 #include "store/lookup.h"
 #include "store/space/freeing.h"
 #include "store/space/harvest.h"
-#include "store/upkeep.h"
 #include "util/glob.h"
 
 #define ROOM_FIRST 8
@@ -259,26 +258,10 @@ void ms_stale_clear_shard(memstore *store, uint32_t shard)
     forget_those(store, shard, NULL, 0);
 }
 
-/* Have all that has expired in the table. A sweep leaves what is in a shard that somebody holds for longer than a moment,
- * and ends early where another empties the segment meanwhile. */
-static bool sweep_all(memstore *store, int64_t deadline)
-{
-    bool swept;
-
-    do
-        swept = ms_upkeep_expire(store, deadline);
-    while (!swept && !ms_wait_is_over(deadline));
-    return swept;
-}
-
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size)
 {
-    const int64_t deadline = ms_store_deadline(store);
-
-    if (ms_setting_of(&store->settings, load_max_stale) != 0 && !sweep_all(store, deadline))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
     for (uint32_t i = 0; ms_stale_any(&store->stale) && i < store->index.shard_count; i++) {
-        if (!ms_mutex_lock_until(&store->index.shards[i].lock, deadline))
+        if (!ms_mutex_lock_until(&store->index.shards[i].lock, ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         forget_those(store, i, pattern, pattern_size);
         ms_mutex_unlock(&store->index.shards[i].lock);

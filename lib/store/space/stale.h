@@ -85,8 +85,7 @@ void ms_stale_clear_shard(memstore *store, uint32_t shard);
 
 /* ---- With no lock held ---- */
 
-/* All go that match a pattern, those included that have expired and are not swept: OK or
- * LOCK_TIMEOUT. */
+/* All go that match a pattern: OK or LOCK_TIMEOUT. */
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size);
 
 #endif

@@ -277,3 +277,23 @@ Test(wait, nobody_is_asked_after_the_deadline)
     ms_wait_asked = NULL;
     cr_assert_not(ms_wait_goes_on(in_ms(1000)), "nobody is there to ask");
 }
+
+static bool gives_up(void *asked)
+{
+    ++*(int *)asked;
+    return false;
+}
+
+/* Or who waits for many loads would be asked for each of them after the time that he lets one take. */
+Test(wait, who_did_not_want_to_wait_on_is_asked_at_once_about_what_comes_next)
+{
+    struct ms_wait_asked asked = {gives_up, &calls, false};
+    const int64_t deadline = in_ms(60000);
+
+    ms_wait_asked = &asked;
+    cr_assert_gt(ms_wait_until_asking(deadline), ms_clock_real_us());
+    cr_assert(!ms_wait_goes_on(deadline) && asked.gave_up);
+    cr_assert_leq(ms_wait_until_asking(deadline), ms_clock_real_us());
+    cr_assert(!ms_wait_goes_on(deadline) && calls == 2);
+    ms_wait_asked = NULL;
+}

@@ -2102,9 +2102,10 @@ int64_t ms_wait_look(int64_t deadline_us)
 }
 int64_t ms_wait_until_asking(int64_t deadline_us)
 {
-    if (ms_wait_asked == NULL)
+    const struct ms_wait_asked *const asked = ms_wait_asked;
+    if (asked == NULL)
         return deadline_us;
-    return soon(ASK_US, deadline_us);
+    return soon(asked->gave_up ? 0 : ASK_US, deadline_us);
 }
 bool ms_wait_goes_on(int64_t deadline_us)
 {
@@ -9417,8 +9418,8 @@ const struct ms_setting ms_schema[] = {
           "between 230kB and 2.6MB, lower the share; 0 = none",
           .live = true),
     RATIO("monitoring.hit_rate_threshold", hit_rate_threshold, "0",
-          "an alert is raised when the hit rate of a window with 100 reads or more is below; 0 = "
-          "none",
+          "an alert is raised when the hit rate is below, of a window or of so many that they have "
+          "100 reads; 0 = none",
           .live = true),
     RATIO("monitoring.memory_usage_threshold", memory_usage_threshold, "0",
           "an alert is raised when more than this share of the limit is in use at the end of a "
@@ -9428,15 +9429,15 @@ const struct ms_setting ms_schema[] = {
              "with track_operation_latency: an alert is raised when more than 1 % of a window's "
              "measured calls took longer; 0 = none",
              .live = true),
-    RATIO(
-        "monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
-        "an alert is raised when more than this share of a window's writes, of 100 or more, found "
-        "no free memory and had to reclaim some themselves; 0 = none",
-        .live = true),
+    RATIO("monitoring.reclaim_pressure_threshold", reclaim_pressure_threshold, "0",
+          "an alert is raised when more than this share of the writes, of a window or of so many "
+          "that "
+          "they have 100, found no free memory and had to reclaim some themselves; 0 = none",
+          .live = true),
     RATIO(
         "monitoring.load_failure_threshold", load_failure_threshold, "0",
-        "an alert is raised when more than this share of a window's loads, of 10 or more, failed; "
-        "0 = none",
+        "an alert is raised when more than this share of the loads, of a window or of so many that "
+        "they have 10, failed; 0 = none",
         .live = true),
     RATIO("monitoring.pinned_threshold", pinned_threshold, "0",
           "with track_memory_usage: an alert is raised when views hold more than this share of the "
@@ -21433,7 +21434,7 @@ static void give_bytes(memstore *store)
 }
 static int wait_for_reader(memstore *store, size_t n, int64_t until)
 {
-    const uint32_t bytes = ms_load_bytes_held(store);
+    const uint32_t bytes = ms_load_bytes_held(store), calls = store_load_place_held.bytes_calls;
     if (bytes == 0)
         return ms_admission_enter_load(store);
     if (ms_gate_try_enter(&store->admission.views, 1))
@@ -21443,7 +21444,9 @@ static int wait_for_reader(memstore *store, size_t n, int64_t until)
     if (status != MEMSTORE_OK)
         return status;
     status = take_bytes(store, bytes, n, until);
-    if (status != MEMSTORE_OK)
+    if (status == MEMSTORE_OK)
+        store_load_place_held.bytes_calls = calls;
+    else
         ms_admission_leave_load(store);
     return status;
 }
@@ -21802,8 +21805,16 @@ static void end_in_vain(struct ms_flight *flight, memstore *store, int status,
     else
         ms_flights_end(flight, status, shared);
 }
+static void end_untried(struct ms_flight *flight, memstore *store, int status,
+                        const memstore_view *shared)
+{
+    (void)store;
+    ms_flights_end(flight, status, shared);
+}
+typedef void (*flight_end)(struct ms_flight *flight, memstore *store, int status,
+                           const memstore_view *shared);
 static int settle_by_old(struct ms_flight *flight, memstore *store, int status, memstore_view *old,
-                         memstore_view *view)
+                         memstore_view *view, flight_end end)
 {
     int others = for_others(status);
     memstore_view shared = {0};
@@ -21815,7 +21826,7 @@ static int settle_by_old(struct ms_flight *flight, memstore *store, int status, 
             ms_view_share(view, &shared);
         }
     }
-    end_in_vain(flight, store, others, &shared);
+    end(flight, store, others, &shared);
     return status;
 }
 static int settle_failed(struct ms_flight *flight, memstore *store, int result, memstore_view *old,
@@ -21824,7 +21835,8 @@ static int settle_failed(struct ms_flight *flight, memstore *store, int result, 
     const int status = ms_load_count_failure(store, result);
     if (flight->refreshes && result != MS_LOAD_REFUSED && !ms_store_gave_up(status))
         ms_count(&store->counters, MS_COUNT_REFRESH_FAILURES, 1);
-    return settle_by_old(flight, store, status, old, view);
+    return settle_by_old(flight, store, status, old, view,
+                         ms_store_gave_up(status) ? end_untried : end_in_vain);
 }
 static int settle_loaded(struct ms_flight *flight, memstore *store,
                          const memstore_load_value *value, memstore_view *old, memstore_view *view,
@@ -21842,7 +21854,7 @@ static int settle_loaded(struct ms_flight *flight, memstore *store,
         ms_load_note_news(store, flight->key_size, flight->hash);
     const int status = value_for_callers(store, *stored, value, view);
     if (status != MEMSTORE_OK && status != MEMSTORE_ERR_INVALID_TTL && flight->refreshes)
-        return settle_by_old(flight, store, status, old, view);
+        return settle_by_old(flight, store, status, old, view, end_in_vain);
     ms_view_give_back(old);
     if (status == MEMSTORE_OK)
         ms_view_share(view, &shared);
@@ -24721,9 +24733,11 @@ int ms_store_reconfigure(memstore *store, const struct ms_settings *next,
 #ifndef MS_STORE_SCAN_H
 #define MS_STORE_SCAN_H
 #include <memstore/memstore.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out);
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
+                  memstore_cursor **out);
 int ms_cursor_next(memstore_cursor *cursor, memstore_key *key);
 void ms_cursor_free(memstore_cursor *cursor);
 uint64_t ms_scan_count(memstore *store);
@@ -24757,6 +24771,7 @@ struct memstore_cursor {
     memstore *store;
     char *pattern;
     size_t pattern_size;
+    bool of_all;
     uint32_t shard;
     uint64_t next_home;
     char *keys;
@@ -24784,8 +24799,8 @@ static bool copy_key(memstore_cursor *cursor, const struct ms_entry_parts *parts
     cursor->used += sizeof parts->key_size + parts->key_size;
     return true;
 }
-static bool is_live_in(const memstore *store, const struct ms_interval *interval, ms_place place,
-                       struct ms_entry_parts *parts)
+static bool is_wanted_in(const memstore *store, const struct ms_interval *interval, ms_place place,
+                         bool of_all, struct ms_entry_parts *parts)
 {
     const struct ms_entry *entry = ms_arena_entry(&store->arena, place);
     ms_testing_reach(MS_POINT_READ_FOUND);
@@ -24798,7 +24813,7 @@ static bool is_live_in(const memstore *store, const struct ms_interval *interval
     *parts = ms_entry_parts(entry, store->kept);
     if (!ms_interval_has(interval, ms_store_hash(store, parts->key, parts->key_size)))
         return false;
-    return ms_lookup_is_live(store, place, entry) ||
+    return of_all || ms_lookup_is_live(store, place, entry) ||
            ms_lookup_renewed(store, parts->key, parts->key_size, &place);
 }
 struct counting {
@@ -24810,7 +24825,7 @@ static bool count_entry(void *context, uint32_t place)
 {
     struct counting *counting = context;
     struct ms_entry_parts parts;
-    counting->count += is_live_in(counting->store, &counting->interval, place, &parts);
+    counting->count += is_wanted_in(counting->store, &counting->interval, place, false, &parts);
     return true;
 }
 uint64_t ms_scan_count(memstore *store)
@@ -24837,7 +24852,7 @@ static bool collect_key(void *context, uint32_t place)
     struct collecting *collecting = context;
     memstore_cursor *cursor = collecting->cursor;
     struct ms_entry_parts parts;
-    if (!is_live_in(cursor->store, &collecting->interval, place, &parts) ||
+    if (!is_wanted_in(cursor->store, &collecting->interval, place, cursor->of_all, &parts) ||
         !ms_glob_match(cursor->pattern, cursor->pattern_size, parts.key, parts.key_size))
         return true;
     if (!copy_key(cursor, &parts)) {
@@ -24888,7 +24903,8 @@ static int advance(memstore_cursor *cursor)
     }
     return MEMSTORE_OK;
 }
-int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, memstore_cursor **out)
+int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
+                  memstore_cursor **out)
 {
     if (ms_store_is_closed(store))
         return MEMSTORE_ERR_CACHE_CLOSED;
@@ -24904,7 +24920,8 @@ int ms_cursor_new(memstore *store, const char *pattern, size_t pattern_size, mem
     }
     if (pattern_size != 0)
         memcpy(copy, pattern, pattern_size);
-    *cursor = (memstore_cursor){.store = store, .pattern = copy, .pattern_size = pattern_size};
+    *cursor = (memstore_cursor){
+        .store = store, .pattern = copy, .pattern_size = pattern_size, .of_all = of_all};
     *out = cursor;
     return MEMSTORE_OK;
 }
@@ -28235,21 +28252,10 @@ void ms_stale_clear_shard(memstore *store, uint32_t shard)
 {
     forget_those(store, shard, NULL, 0);
 }
-static bool sweep_all(memstore *store, int64_t deadline)
-{
-    bool swept;
-    do
-        swept = ms_upkeep_expire(store, deadline);
-    while (!swept && !ms_wait_is_over(deadline));
-    return swept;
-}
 int ms_stale_forget_matching(memstore *store, const char *pattern, size_t pattern_size)
 {
-    const int64_t deadline = ms_store_deadline(store);
-    if (ms_setting_of(&store->settings, load_max_stale) != 0 && !sweep_all(store, deadline))
-        return MEMSTORE_ERR_LOCK_TIMEOUT;
     for (uint32_t i = 0; ms_stale_any(&store->stale) && i < store->index.shard_count; i++) {
-        if (!ms_mutex_lock_until(&store->index.shards[i].lock, deadline))
+        if (!ms_mutex_lock_until(&store->index.shards[i].lock, ms_store_deadline(store)))
             return MEMSTORE_ERR_LOCK_TIMEOUT;
         forget_those(store, i, pattern, pattern_size);
         ms_mutex_unlock(&store->index.shards[i].lock);
@@ -33077,15 +33083,19 @@ int memstore_maintain(memstore *store, int64_t budget_us)
 }
 
 /* lib/api/pattern.c */
-int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
-                        memstore_cursor **out)
+static int open_cursor(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
+                       memstore_cursor **out)
 {
-    if (out == NULL)
-        return ms_refuse_argument(store);
     *out = NULL;
     if (store == NULL || !ms_is_bytes(pattern, pattern_size))
         return ms_refuse_argument(store);
-    return ms_cursor_new(store, pattern, pattern_size, out);
+    return ms_cursor_new(store, pattern, pattern_size, of_all, out);
+}
+int memstore_cursor_new(memstore *store, const char *pattern, size_t pattern_size,
+                        memstore_cursor **out)
+{
+    return out != NULL ? open_cursor(store, pattern, pattern_size, false, out)
+                       : ms_refuse_argument(store);
 }
 int memstore_cursor_next(memstore_cursor *cursor, memstore_key *key)
 {
@@ -33099,12 +33109,12 @@ void memstore_cursor_free(memstore_cursor *cursor)
 }
 #define STOP 1
 typedef int (*key_action)(memstore *store, const memstore_key *key, void *context);
-static int for_each_key(memstore *store, const char *pattern, size_t pattern_size,
+static int for_each_key(memstore *store, const char *pattern, size_t pattern_size, bool of_all,
                         key_action action, void *context)
 {
     memstore_cursor *cursor;
     memstore_key key;
-    int status = memstore_cursor_new(store, pattern, pattern_size, &cursor);
+    int status = open_cursor(store, pattern, pattern_size, of_all, &cursor);
     if (status != MEMSTORE_OK)
         return status;
     while ((status = ms_cursor_next(cursor, &key)) == MEMSTORE_OK) {
@@ -33135,7 +33145,7 @@ int memstore_keys(memstore *store, const char *pattern, size_t pattern_size, mem
     int status = ms_store_begin_callback(store, &calling);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, call_back, &call);
+    status = for_each_key(store, pattern, pattern_size, false, call_back, &call);
     ms_store_end_callback(calling);
     return status;
 }
@@ -33152,7 +33162,7 @@ int memstore_count_by_pattern(memstore *store, const char *pattern, size_t patte
     if (count == NULL)
         return ms_refuse_argument(store);
     *count = 0;
-    return for_each_key(store, pattern, pattern_size, count_key, count);
+    return for_each_key(store, pattern, pattern_size, false, count_key, count);
 }
 static int delete_key(memstore *store, const memstore_key *key, void *context)
 {
@@ -33200,7 +33210,7 @@ int memstore_delete_by_pattern(memstore *store, const char *pattern, size_t patt
         status = api_pattern_overtake_loads(store, pattern, pattern_size);
     if (status != MEMSTORE_OK)
         return status;
-    status = for_each_key(store, pattern, pattern_size, delete_key, deleted);
+    status = for_each_key(store, pattern, pattern_size, true, delete_key, deleted);
     return status == MEMSTORE_OK ? forget_stale(store, pattern, pattern_size) : status;
 }
 
