@@ -2,9 +2,7 @@
 #include "events/dispatcher.h"
 
 #include "events/subscription.h"
-#include "platform/testing.h"
-
-#include <signal.h>
+#include "platform/background.h"
 
 /* The callback that has waited longest, or NULL: it goes to the end of the list, so that the others
  * come first next time. */
@@ -70,17 +68,11 @@ static void *dispatch(void *argument)
 bool ms_dispatcher_wake_locked(struct ms_events *events)
 {
     struct ms_dispatcher *dispatcher = &events->dispatcher;
-    sigset_t all, before;
-
-    if (dispatcher->started) {
+    if (dispatcher->started)
         pthread_cond_signal(&dispatcher->wakes);
-        return true;
-    }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    dispatcher->started = !ms_testing_refuses_memory() &&
-                          pthread_create(&dispatcher->thread, NULL, dispatch, events) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    else
+        dispatcher->started =
+            ms_background_start(&dispatcher->thread, "memstore-events", dispatch, events);
     return dispatcher->started;
 }
 

@@ -223,7 +223,7 @@ static bool is_main_idle(const struct ms_learned *learned)
         dropped += learned->worth[kind].dropped;
         uses += learned->worth[kind].uses;
     }
-    return main->dropped >= IDLE_DROPS * dropped && uses >= MUCH_COMES_BACK * dropped &&
+    return uses > 0 && main->dropped >= IDLE_DROPS * dropped && uses >= MUCH_COMES_BACK * dropped &&
            uses * main->dropped >= IDLE_FROM * main->uses * dropped;
 }
 

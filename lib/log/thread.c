@@ -4,10 +4,8 @@
  * such thread; it is started again when there is something to tell. */
 #include "log/log.h"
 
+#include "platform/background.h"
 #include "platform/mem.h"
-#include "platform/testing.h"
-
-#include <signal.h>
 
 static void *run(void *argument)
 {
@@ -28,17 +26,10 @@ static void *run(void *argument)
 
 bool ms_log_wake_locked(struct ms_log *log)
 {
-    sigset_t all, before;
-
-    if (log->started) {
+    if (log->started)
         pthread_cond_signal(&log->wakes);
-        return true;
-    }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    log->started =
-        !ms_testing_refuses_memory() && pthread_create(&log->thread, NULL, run, log) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    else
+        log->started = ms_background_start(&log->thread, "memstore-log", run, log);
     return log->started;
 }
 

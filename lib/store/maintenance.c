@@ -9,6 +9,7 @@
 #include "store/maintenance.h"
 
 #include "loader/leading.h"
+#include "platform/background.h"
 #include "platform/file.h"
 #include "platform/fork.h"
 #include "platform/lanes.h"
@@ -18,8 +19,6 @@
 #include "store/space/harvest.h"
 #include "store/store.h"
 #include "store/upkeep.h"
-
-#include <signal.h>
 
 static ms_mutex registry_lock = MS_MUTEX_INITIALIZER(MS_RANK_REGISTRY);
 static struct memstore *stores;
@@ -204,16 +203,10 @@ static void *maintain(void *unused)
 /* Thread lock held. */
 static bool start_locked(void)
 {
-    sigset_t all, before;
-
     if (thread_runs)
         return true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     thread_stops = false;
-    thread_runs =
-        !ms_testing_refuses_memory() && pthread_create(&thread, NULL, maintain, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    thread_runs = ms_background_start(&thread, "memstore", maintain, NULL);
     return thread_runs;
 }
 

@@ -329,6 +329,36 @@ Test(eviction, no_step_removes_more_than_half_a_percent_of_the_entries)
     assert_small_steps("eviction=fifo");
 }
 
+/* Write what is used until something goes: whether it is remembered. */
+static bool remembers_the_first(const char *eviction, const char *limit)
+{
+    memstore *store = test_open(eviction, limit, "maintenance=manual", NULL);
+    bool has_ghost = false;
+
+    for (uint64_t key = 0; test_stats(store).evictions == 0; key++) {
+        has_ghost = ms_load_relaxed(&store->eviction.ghost.table) != NULL;
+        ask(store, key);
+        ask(store, key);
+        ask(store, key);
+    }
+    memstore_destroy(store);
+    return has_ghost;
+}
+
+/* Its memory is had before all is in use. In a full store most of what a victim holds may have to be kept, so that a
+ * ghost for which others go would cost much of what lives, of which nothing would be known then. */
+Test(eviction, the_ghost_is_there_when_the_first_entry_goes)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo"};
+    static const char *const limits[] = {"performance.memory_limit=1MiB",
+                                         "performance.memory_limit=4MiB",
+                                         "performance.memory_limit=32MiB"};
+
+    for (size_t i = 0; i < 6; i++)
+        cr_assert(remembers_the_first(policies[i % 2], limits[i / 2]), "%s, %s", policies[i % 2],
+                  limits[i / 2]);
+}
+
 /* Write so many entries of about a kilobyte with a TTL. */
 static void write_with_ttl(memstore *store, uint64_t *key, unsigned count, int64_t ttl_ms)
 {

@@ -246,6 +246,27 @@ static unsigned check_that_new_ones_block_all(const struct threads *before)
     return new_ones;
 }
 
+/* Whether a thread has this name in the system's lists of threads. */
+static bool is_listed(const char *name)
+{
+    const struct threads threads = list_threads();
+    bool listed = false;
+
+    for (unsigned i = 0; i < threads.count; i++) {
+        char path[300], found[32] = "";
+
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", threads.names[i]);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue; /* it has ended */
+        if (fgets(found, sizeof found, file) != NULL)
+            found[strcspn(found, "\n")] = '\0';
+        fclose(file);
+        listed = listed || strcmp(found, name) == 0;
+    }
+    return listed;
+}
+
 static atomic_uint events_heard, lines_told;
 
 static int hear(const memstore_event *event, void *context)
@@ -287,6 +308,16 @@ Test(process, the_librarys_threads_take_no_signals)
     TEST_AWAIT(memstore_size(store) == 0 && atomic_load(&events_heard) != 0 &&
                atomic_load(&lines_told) != 0);
     cr_assert_eq(check_that_new_ones_block_all(&before), 3);
+    memstore_destroy(store);
+}
+
+/* So that who looks at the threads of a program sees what is whose. */
+Test(process, the_librarys_threads_have_names)
+{
+    memstore *store = open_that_tells();
+
+    assert_ok(test_set(store, "key", "value", 5));
+    TEST_AWAIT(is_listed("memstore") && is_listed("memstore-events") && is_listed("memstore-log"));
     memstore_destroy(store);
 }
 

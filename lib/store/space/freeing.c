@@ -140,12 +140,39 @@ static bool evict_victim(memstore *store)
     return false;
 }
 
+/* How many keys the policy wants the ghost to hold, of so many entries. */
+static uint64_t ghost_keys(const memstore *store, uint64_t entries)
+{
+    return ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
+                         ms_budget_limit(&store->arena.budget));
+}
+
+/* The ghost is made when no more than this part of the limit is free, of which it takes half at most. */
+#define READY_DIVISOR 16
+
+_Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
+
+/* Later on it would be paid for with what lives, where most of what a segment holds may have to be kept; and
+ * nothing is known of what goes before it is there. */
+void ms_freeing_ready_ghost(memstore *store)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+
+    if (store->eviction.policy->ghost_percent == 0 ||
+        ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
+        ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
+        !ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
+        resize_ghost(store, ghost_keys(store, ms_index_count(&store->index)));
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+
 /* Let the ghost hold as many keys as the policy wants it to. When the store is full, the memory for
  * that is that of a few segments. */
 static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
 {
-    const uint64_t keys = ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
-                                        ms_budget_limit(&store->arena.budget));
+    const uint64_t keys = ghost_keys(store, entries);
 
     if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
         return;

@@ -25,6 +25,7 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
      * do not pile up. */
     if (ms_unlikely(ms_reserve_opened(reserved))) {
         ms_store_relaxed(&store->stale.taken, 0);
+        ms_freeing_ready_ghost(store);
         ms_maintenance_wake(store);
     }
     return MEMSTORE_OK;

@@ -383,6 +383,18 @@ Test(adaptive, the_small_queue_shrinks_slowly_while_nothing_comes_back)
     cr_assert_gt(after, before / 1.5);
 }
 
+/* As in a store that was just filled, which has all in the main queue. */
+Test(adaptive,
+     the_small_queue_does_not_grow_for_what_the_main_one_drops_before_it_has_dropped_anything)
+{
+    make_ghost();
+    for (int i = 0; i < 10; i++) {
+        drop_some(main_segment, 0, KEYS / 10, 0);
+        cr_assert_not_null(ms_policy_adaptive.victim(&eviction));
+    }
+    cr_assert_lt(eviction.learned.small_share, MS_SMALL_SHARE_AT_FIRST);
+}
+
 Test(adaptive, the_small_queue_takes_nearly_all_while_nobody_asks_for_what_is_written)
 {
     make_ghost();
