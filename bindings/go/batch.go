@@ -11,10 +11,13 @@ import (
 )
 
 // SetMany stores several entries with one ttl, all or none, and every reader sees them appear at
-// one instant.
+// one instant. They may have half of the memory limit together.
 func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.Duration) error {
 	if err := live(ctx, "SetMany", ""); err != nil {
 		return err
+	}
+	if len(items) == 0 && ttl < 0 && ttl != DefaultTTL {
+		return s.refuse("SetMany", "", ErrInvalidTTL)
 	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -27,25 +30,34 @@ func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.D
 	})
 	runtime.KeepAlive(s)
 	if status == statusEntryTooLarge {
-		return checkWaiting(ctx, "SetMany", largestItem(items), status)
+		return checkWaiting(ctx, "SetMany", s.itemTooLarge(items), status)
 	}
 	return checkWaiting(ctx, "SetMany", "", status)
 }
 
-// largestItem is the key of the entry that is too large if one is.
-func largestItem(items map[string][]byte) (largest string) {
-	size := -1
+// entryRoom is more than an entry takes beside key and value.
+const entryRoom = 64
+
+// itemTooLarge is the key of the entry that is too large, or "" where all together may be: they have half of the limit.
+func (s *Store) itemTooLarge(items map[string][]byte) (largest string) {
+	size, all := -1, 0
 	for key, value := range items {
-		if len(key)+len(value) > size {
-			largest, size = key, len(key)+len(value)
+		bytes := len(key) + len(value)
+		all += bytes + entryRoom
+		if bytes > size {
+			largest, size = key, bytes
 		}
+	}
+	if half := int(s.Capacity() / 2); size < half && all > half {
+		return ""
 	}
 	return largest
 }
 
 // GetMany returns copies of the values found under the keys, as of one moment between batches. Keys
 // that are not there are not in the result. The values share one allocation, which lives as long as
-// any of them.
+// any of them. It waits for no writer, unless batches are committed all the time: then it waits for
+// their shards in the end, and it is ErrLockTimeout when one is not had within performance.lock_timeout.
 func (s *Store) GetMany(ctx context.Context, keys []string) (map[string][]byte, error) {
 	if err := live(ctx, "GetMany", ""); err != nil {
 		return nil, err
@@ -82,7 +94,9 @@ func (p *pack) deal(keys []string, values []byte) map[string][]byte {
 	return result
 }
 
-// DeleteMany removes several entries at one instant. Keys that are not there are passed over.
+// DeleteMany removes several entries at one instant. Keys that are not there are passed over. Each needs
+// some 20 bytes of the limit meanwhile; a full store that evicts nothing refuses more than it has them for,
+// some hundreds at 1 MiB and some thousands from 16 MiB on, with ErrCacheFull.
 func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	if err := live(ctx, "DeleteMany", ""); err != nil {
 		return err
@@ -98,7 +112,8 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) error {
 	return checkWaiting(ctx, "DeleteMany", "", int32(min(deleted, 0)))
 }
 
-// HasMany says for each key whether a live entry has it, as of one moment between batches.
+// HasMany says for each key whether a live entry has it, as of one moment between batches; it waits as
+// GetMany does.
 func (s *Store) HasMany(ctx context.Context, keys []string) (map[string]bool, error) {
 	if err := live(ctx, "HasMany", ""); err != nil {
 		return nil, err

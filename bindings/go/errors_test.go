@@ -66,6 +66,11 @@ func TestErrorsOfSeveralKeysTellTheOneToBlame(t *testing.T) {
 	wantErrorOf(t, huge.Commit(ctx), "Commit", strings.Repeat("k", 1<<20), memstore.ErrEntryTooLarge)
 	err := store.SetMany(ctx, map[string][]byte{"a": nil, "large": make([]byte, 100), "c": []byte("v")}, 0)
 	wantErrorOf(t, err, "SetMany", "large", memstore.ErrEntryTooLarge)
+	many := make(map[string][]byte)
+	for i := range 100000 {
+		many[strconv.Itoa(i)] = make([]byte, 90)
+	}
+	wantErrorOf(t, open(t, memstore.Config{MemoryLimit: 8 << 20}).SetMany(ctx, many, 0), "SetMany", "", memstore.ErrEntryTooLarge)
 	if store.Size() != 1 {
 		t.Errorf("Size = %d", store.Size())
 	}

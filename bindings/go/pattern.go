@@ -16,7 +16,7 @@ import (
 const scanBuffer = 64 << 10
 
 // Keys returns the live keys that match a pattern: each key that is there throughout the call,
-// exactly once. In a pattern `*` is any run of bytes, `?` one byte, `[a-z]` one of a set, `[^a]`
+// exactly once, and of what is written or deleted meanwhile, by a batch too, any part. In a pattern `*` is any run of bytes, `?` one byte, `[a-z]` one of a set, `[^a]`
 // one not of it, and `\` takes the next byte as it is; the empty pattern matches every key.
 func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
 	keys := []string{}

@@ -18,8 +18,9 @@ import (
 	"github.com/weisyn/memstore/bindings/go/internal/native"
 )
 
-// DefaultTTL as a ttl stands for the configured default.
-const DefaultTTL time.Duration = math.MinInt64
+// DefaultTTL as a ttl stands for the configured default. It is not what time.Until gives for times long ago, which
+// is the least of all durations, and a ttl that is refused.
+const DefaultTTL time.Duration = math.MinInt64 + 1
 
 // Store is an open store. The handle stays valid when the store is closed and is destroyed when the
 // Store is unreachable, so no method can meet freed memory; each keeps the Store reachable until
@@ -282,7 +283,8 @@ func (s *Store) Clear(ctx context.Context) error {
 	return checkWaiting(ctx, "Clear", "", status)
 }
 
-// Size is the exact number of live entries, 0 when the store is closed.
+// Size is the exact number of live entries, 0 when the store is closed. Of a batch that is being committed
+// it may count a part.
 func (s *Store) Size() int {
 	size := native.MemstoreSize(s.handle)
 	runtime.KeepAlive(s)

@@ -91,6 +91,10 @@ func TestHugeArgumentsAreNotTakenForOthers(t *testing.T) {
 		wantErrorOf(t, store.SetUntil(ctx, "k", nil, never), "SetUntil", "k", memstore.ErrInvalidTTL)
 	}
 	for _, past := range []time.Time{{}, time.Unix(-1<<62, 0), time.Unix(math.MinInt64, 0)} {
+		ttl := time.Until(past)
+		wantErrorOf(t, store.Set(ctx, "k", nil, ttl), "Set", "k", memstore.ErrInvalidTTL)
+		wantErrorOf(t, store.SetMany(ctx, map[string][]byte{"k": nil}, ttl), "SetMany", "", memstore.ErrInvalidTTL)
+		wantErrorOf(t, store.SetMany(ctx, nil, ttl), "SetMany", "", memstore.ErrInvalidTTL)
 		wantErrorOf(t, store.SetUntil(ctx, "k", nil, past), "SetUntil", "k", memstore.ErrTTLExpired)
 	}
 }

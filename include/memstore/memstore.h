@@ -611,7 +611,7 @@ MEMSTORE_API int memstore_has_many(memstore *store, const memstore_key *keys, si
 /** Remove several entries at one instant. Keys that are absent are passed over. Each entry that is
  * removed needs some 20 bytes of the limit until the call returns; a full store has them for some
  * hundreds of entries at 1 MiB, and some thousands from 16 MiB on. For more at once one without eviction
- * refuses, and one that evicts gives up other entries, or some of these before they are removed: the
+ * refuses (MEMSTORE_ERR_CACHE_FULL), and one that evicts gives up other entries, or some of these before they are removed: the
  * latter are not among `deleted`, but count as evicted.
  * @param[in] store the store
  * @param[in] keys,n the keys; n may be 0
@@ -752,7 +752,8 @@ MEMSTORE_API void memstore_batch_free(memstore_batch *batch);
  * @since 0.1 */
 MEMSTORE_API int memstore_clear(memstore *store);
 
-/** How many live entries there are, exactly: entries that have expired by now are not counted.
+/** How many live entries there are, exactly: entries that have expired by now are not counted. Of a
+ * batch that is being committed it may count a part.
  * @param[in] store the store
  * @return the number; 0 when store is NULL or closed
  * @threadsafety any
@@ -810,7 +811,7 @@ MEMSTORE_API int memstore_maintain(memstore *store, int64_t budget_us);
 typedef int (*memstore_key_fn)(const void *key, size_t key_size, void *context);
 
 /** Call a function for each live key that matches a pattern. Every key present throughout the
- * call is met exactly once.
+ * call is met exactly once; of what is written or removed meanwhile, by a batch too, any part may be.
  *
  * Patterns: `*` any run of bytes (also across `/`), `?` one byte, `[a-z]` one of a set, `[^a]`
  * or `[!a]` one not of it, `\` takes the next byte literally, in a set too; the empty pattern

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <memstore/loader.h>
+#include <stdlib.h>
 
 /* Of one shard, so that no table has to grow for keys that others give way to. */
 static memstore *open_without_eviction(const char *limit)
@@ -130,4 +131,32 @@ Test(full, what_is_refreshed_is_stored_for_what_it_replaces)
 {
     refresh("performance.memory_limit=1MiB", UINT64_MAX);
     refresh("performance.memory_limit=16MiB", 2000);
+}
+
+static int delete_together(memstore *store, uint64_t *numbers, size_t n)
+{
+    memstore_key *keys = malloc(n * sizeof *keys);
+
+    for (size_t i = 0; i < n; i++) {
+        numbers[i] = i;
+        keys[i] = (memstore_key){&numbers[i], sizeof *numbers};
+    }
+    const int status = memstore_delete_many(store, keys, n, NULL);
+    free(keys);
+    return status;
+}
+
+/* It has no room to note them all, and nobody whom to wait for. */
+Test(full, who_deletes_more_at_once_than_can_be_noted_is_told_that_the_store_is_full)
+{
+    memstore *store = open_without_eviction("performance.memory_limit=1MiB");
+    const uint64_t count = test_set_numbers(store, 0, UINT64_MAX, 20);
+    uint64_t *numbers = malloc(count * sizeof *numbers);
+
+    assert_status(delete_together(store, numbers, count), MEMSTORE_ERR_CACHE_FULL);
+    cr_assert_eq(memstore_size(store), count, "nothing is deleted");
+    assert_ok(delete_together(store, numbers, 100));
+    cr_assert_eq(memstore_size(store), count - 100);
+    free(numbers);
+    memstore_destroy(store);
 }

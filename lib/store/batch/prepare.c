@@ -158,8 +158,11 @@ static int reserve_chunk(struct ms_commit *commit, uint32_t size, bool may_borro
     memstore *store = commit->store;
     const struct ms_placement placement = {.queue = MS_QUEUE_RECORDS};
 
+    if (commit->borrows && borrow(commit, size, deadline, out))
+        return MEMSTORE_OK;
     if (commit->borrows)
-        return borrow(commit, size, deadline, out) ? MEMSTORE_OK : MEMSTORE_ERR_GC_PRESSURE;
+        return store->settings.eviction == MS_EVICTION_NONE ? MEMSTORE_ERR_CACHE_FULL
+                                                            : MEMSTORE_ERR_GC_PRESSURE;
     while (!ms_arena_reserve_raw(&store->arena, &placement, size, out)) {
         /* Nothing is evicted for what is only deleted, as long as what is kept suffices. */
         if (may_borrow && store->settings.eviction != MS_EVICTION_NONE)
