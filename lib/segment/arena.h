@@ -103,10 +103,10 @@ struct ms_arena {
     /* Of stripes and TTL classes as many are used as the limit in force has segments for. Who has read them before
      * may still use others. Written under the store's reclaim lock; relaxed */
     atomic_uint_least32_t stripes_used, classes_used;
-    uint32_t reserve;        /* AR-2 */
-    uint32_t worn_from;      /* AR-4 */
-    uint32_t pin_row_count;  /* threads with counts of their own: pins.h */
-    uint32_t pin_row_bytes;  /* what of a row is used */
+    uint32_t reserve;       /* AR-2 */
+    uint32_t worn_from;     /* AR-4 */
+    uint32_t pin_row_count; /* threads with counts of their own: pins.h */
+    uint32_t pin_row_bytes; /* what of a row is used */
     char *pin_rows;
     char *pin_memory;   /* that they lie in */
     uint32_t huge_from; /* segments from this number on may be on huge pages: BK-1 */
