@@ -463,8 +463,10 @@ def test_a_task_waits_for_no_memory_with_what_it_has_loaded():
 
 @contextlib.contextmanager
 def full_of_views(wait, **settings):
-    """A store whose memory is all held by views, and a function that releases them."""
-    with memstore.Store(memory_limit="4MB", shards=1, **settings) as store, contextlib.ExitStack() as views:
+    """A store whose memory is all held by views, and a function that releases them. It evicts by age: by default what is
+    new, and as large as what is loaded into it, would be the first to go for what another thread writes."""
+    settings = {"memory_limit": "4MB", "shards": 1, "eviction": "lru", **settings}
+    with memstore.Store(settings) as store, contextlib.ExitStack() as views:
         hold_memory(store, views)
         store.reconfigure("performance.lock_timeout", wait)
         yield store, views.close
