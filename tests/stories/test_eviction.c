@@ -359,6 +359,24 @@ Test(eviction, the_ghost_is_there_when_the_first_entry_goes)
                   limits[i / 2]);
 }
 
+/* What is dead makes room for it, so that nothing ever goes and is to be remembered. */
+Test(eviction, a_store_that_is_overwritten_alone_has_no_ghost)
+{
+    memstore *store = test_open(LIMIT, "maintenance=manual", NULL);
+    const char value[VALUE] = {0};
+    uint64_t state = 1;
+
+    for (unsigned i = 0; i < 20 * FITS; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1;
+        const uint64_t key = (state >> 33) % (FITS / 2);
+
+        assert_ok(memstore_set(store, &key, sizeof key, value, sizeof value, 0));
+    }
+    cr_assert_eq(test_stats(store).evictions, 0);
+    cr_assert_null(ms_load_relaxed(&store->eviction.ghost.table));
+    memstore_destroy(store);
+}
+
 /* Write so many entries of about a kilobyte with a TTL. */
 static void write_with_ttl(memstore *store, uint64_t *key, unsigned count, int64_t ttl_ms)
 {

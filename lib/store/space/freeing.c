@@ -152,6 +152,15 @@ static uint64_t ghost_keys(const memstore *store, uint64_t entries)
 
 _Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
 
+/* Nothing has to go for a while where at least one of so many segments is worth compacting: as in a store that is
+ * overwritten, and might never need a ghost. */
+#define WORN_SHARE 8
+
+static bool is_worn(const struct ms_arena *arena, uint64_t limit)
+{
+    return ms_load_relaxed(&arena->worn) >= (limit >> arena->segment_shift) / WORN_SHARE;
+}
+
 /* Later on it would be paid for with what lives, where most of what a segment holds may have to be kept; and
  * nothing is known of what goes before it is there. */
 void ms_freeing_ready_ghost(memstore *store)
@@ -161,7 +170,7 @@ void ms_freeing_ready_ghost(memstore *store)
     if (store->eviction.policy->ghost_percent == 0 ||
         ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
         ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
-        !ms_mutex_try_lock(&store->reclaim_lock))
+        is_worn(&store->arena, limit) || !ms_mutex_try_lock(&store->reclaim_lock))
         return;
     if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
         resize_ghost(store, ghost_keys(store, ms_index_count(&store->index)));

@@ -26449,13 +26449,18 @@ static uint64_t ghost_keys(const memstore *store, uint64_t entries)
 }
 #define READY_DIVISOR 16
 _Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
+#define WORN_SHARE 8
+static bool is_worn(const struct ms_arena *arena, uint64_t limit)
+{
+    return ms_load_relaxed(&arena->worn) >= (limit >> arena->segment_shift) / WORN_SHARE;
+}
 void ms_freeing_ready_ghost(memstore *store)
 {
     const uint64_t limit = ms_budget_limit(&store->arena.budget);
     if (store->eviction.policy->ghost_percent == 0 ||
         ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
         ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
-        !ms_mutex_try_lock(&store->reclaim_lock))
+        is_worn(&store->arena, limit) || !ms_mutex_try_lock(&store->reclaim_lock))
         return;
     if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
         resize_ghost(store, ghost_keys(store, ms_index_count(&store->index)));
