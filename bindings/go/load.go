@@ -253,8 +253,11 @@ func (s *Store) lead(ctx context.Context, key string, call *loadCall, ttl time.D
 				again, err = tries.again(err)
 			}
 		}
+		if err == nil {
+			s.bounds.noteSize(len(value)) // before anybody who has waited for it loads more
+		}
 		s.settle(key, call, ttl, value, err)
-		tries.end(len(value))
+		tries.end()
 	}()
 }
 

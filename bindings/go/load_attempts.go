@@ -113,11 +113,8 @@ func (a *attempts) pause() time.Duration {
 	return time.Duration(rand.Int64N(longest + 1))
 }
 
-// end is for who has settled the load, with values of these sizes.
-func (a *attempts) end(sizes ...int) {
-	for _, size := range sizes {
-		a.store.bounds.noteSize(size)
-	}
+// end is for who has settled the load.
+func (a *attempts) end() {
 	if !a.flight.nested {
 		a.flight.place.giveBytes()
 	}

@@ -37,6 +37,12 @@ func (b *loadBounds) noteSize(size int) {
 	}
 }
 
+func (b *loadBounds) noteSizes(values map[string][]byte) {
+	for _, value := range values {
+		b.noteSize(len(value))
+	}
+}
+
 // gate lets in as many as there are places, in the order in which they came.
 type gate struct {
 	places int64

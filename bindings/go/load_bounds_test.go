@@ -4,6 +4,8 @@ package memstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -150,5 +152,37 @@ func TestAPlaceIsNotLentToItsOwnLoads(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// What a value takes is known to the next load of whoever was given it, and a loader that fails says nothing about it.
+func TestWhatLoadsAreExpectedToTakeIsByTheValuesBefore(t *testing.T) {
+	store, err := Open(Config{MaxLoadBytes: 1 << 20, LoadTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	ctx, failed := context.Background(), errors.New("away")
+	load := func(context.Context, string) ([]byte, error) { return make([]byte, 1000), nil }
+	for i := range 2000 {
+		store.bounds.mean.Store(0)
+		if _, err := store.GetOrLoad(ctx, fmt.Sprint(i), 0, load); err != nil {
+			t.Fatal(err)
+		}
+		if mean := store.bounds.mean.Load(); mean != 1000 {
+			t.Fatalf("load %d: values are expected to take %d bytes", i, mean)
+		}
+	}
+	for i := range 20 {
+		if _, err := store.GetOrLoad(ctx, fmt.Sprint("fails ", i), 0, func(context.Context, string) ([]byte, error) { return nil, failed }); !errors.Is(err, failed) {
+			t.Fatal(err)
+		}
+		_, err := store.GetOrLoadMany(ctx, []string{fmt.Sprint("one ", i), fmt.Sprint("two ", i)}, 0, func(context.Context, []string) (map[string][]byte, error) { return nil, failed })
+		if !errors.Is(err, failed) {
+			t.Fatal(err)
+		}
+	}
+	if mean := store.bounds.mean.Load(); mean != 1000 {
+		t.Errorf("values are expected to take %d bytes after loads that failed", mean)
 	}
 }

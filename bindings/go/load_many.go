@@ -176,8 +176,11 @@ func (s *Store) leadMany(ctx context.Context, shared *flight, mine []wait, ttl t
 				again, err = tries.again(err)
 			}
 			if !again {
+				if err == nil {
+					s.bounds.noteSizes(values)
+				}
 				s.settleMany(mine, ttl, values, err)
-				tries.end(sizesOf(values)...)
+				tries.end()
 				return
 			}
 		}
@@ -190,14 +193,6 @@ func keysOf(waits []wait) []string {
 		keys[i] = w.key
 	}
 	return keys
-}
-
-func sizesOf(values map[string][]byte) []int {
-	sizes := make([]int, 0, len(values))
-	for _, value := range values {
-		sizes = append(sizes, len(value))
-	}
-	return sizes
 }
 
 // settleRefreshes ends the loads of keys that are there with their first failure, and returns the others.
