@@ -121,6 +121,8 @@ struct memstore {
      * reclaim lock */
     int64_t held_up_since;
     int64_t held_up_last; /* when they did last; reclaim lock */
+    /* Bytes of the limit that are saved up for the ghost's next table; reclaim lock to change. */
+    atomic_uint_least64_t ghost_savings;
     /* When to look at open segments in which nothing lives, by the exact clock; MS_NEVER = not. To write;
      * relaxed */
     atomic_int_least64_t spent_at;

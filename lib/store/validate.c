@@ -127,6 +127,7 @@ static const char *validate_arena(memstore *store)
     for (int looks = 0; looks < LOOKS; looks++) {
         const uint64_t others = store->combiner.charged + ms_events_charged(&store->events) +
                                 ms_load_relaxed(&store->stale.charged) +
+                                ms_load_relaxed(&store->ghost_savings) +
                                 ms_load_relaxed(&store->flights.charged);
 
         problem = ms_arena_validate(&store->arena, others);

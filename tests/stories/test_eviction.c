@@ -359,6 +359,44 @@ Test(eviction, the_ghost_is_there_when_the_first_entry_goes)
                   limits[i / 2]);
 }
 
+/* The most entries that one write evicts while large ones give way to small ones, as a share of those there are. */
+static double largest_eviction(memstore *store)
+{
+    static const char value[4000];
+    uint64_t evictions = 0;
+    double largest = 0;
+
+    for (uint64_t key = 0; key < 150000; key++) {
+        assert_ok(memstore_set(store, &key, sizeof key, value, key < 8000 ? 4000 : 100, 0));
+        const memstore_stats stats = test_stats(store);
+        const double share = (double)(stats.evictions - evictions) / (double)(stats.entries + 1);
+
+        evictions = stats.evictions;
+        if (key >= 8000 && share > largest)
+            largest = share;
+    }
+    return largest;
+}
+
+/* A full store remembers more keys when entries become smaller: it saves the memory for that, by a segment (0.4 %)
+ * each time that one is evicted. */
+Test(eviction, the_ghost_grows_in_a_full_store_by_small_steps)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo"};
+
+    for (size_t i = 0; i < 2; i++) {
+        memstore *store =
+            test_open(policies[i], "performance.memory_limit=16MiB", "maintenance=manual", NULL);
+        const double largest = largest_eviction(store);
+
+        cr_assert_leq(largest, 0.0125, "%s: %.4f of the entries", policies[i], largest);
+        cr_assert_geq(ms_load_relaxed(&store->eviction.ghost.table)->sets * MS_GHOST_AGES,
+                      memstore_size(store) / 2);
+        cr_assert_eq(ms_load_relaxed(&store->ghost_savings), 0);
+        memstore_destroy(store);
+    }
+}
+
 /* What is dead makes room for it, so that nothing ever goes and is to be remembered. */
 Test(eviction, a_store_that_is_overwritten_alone_has_no_ghost)
 {

@@ -214,10 +214,10 @@ WRITES = {
 def test_a_write_that_waits_for_memory_lets_others_release_it(name):
     """One thread holds all memory in views and lets go when it gets to run; a third is to get on meanwhile."""
     with held_store() as (store, release):
-        ticks_before = 0
+        ticks_before = third_before = 0
 
         def tick_and_release():
-            if is_waiting.is_set() and releaser.ticks > ticks_before + 20:
+            if is_waiting.is_set() and releaser.ticks > ticks_before + 20 and third.ticks > third_before:
                 release()
 
         is_waiting = threading.Event()

@@ -5,12 +5,12 @@
 
 #include "store/maintenance.h"
 #include "store/space/choose.h"
+#include "store/space/ghost_memory.h"
 #include "store/space/harvest.h"
 #include "store/space/reclaim.h"
 #include "store/store.h"
 #include "store/watch/store_log.h"
 
-#include "platform/mem.h"
 #include "platform/wait.h"
 
 /* How long a compaction that held shards keep from its end is tried again before something is evicted
@@ -102,26 +102,6 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
 
-/* Give the ghost a table for so many keys. The reserve is left alone: moving
- * entries needs it. */
-static bool resize_ghost(memstore *store, uint64_t keys)
-{
-    struct ms_arena *arena = &store->arena;
-    struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    struct ms_ghost_table *old = NULL;
-    const bool resized =
-        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, keys,
-                                        (uint64_t)arena->reserve << arena->segment_shift, &old);
-
-    if (old == NULL) {
-        ms_mem_free(node);
-        return resized;
-    }
-    *node = (struct ms_retired){.memory = old, .size = old->bytes};
-    ms_harvest_retire(store, node);
-    return true;
-}
-
 /* Empty a victim, or as much of it as there is room for what is kept. */
 static bool evict_victim(memstore *store)
 {
@@ -140,59 +120,6 @@ static bool evict_victim(memstore *store)
     return false;
 }
 
-/* How many keys the policy wants the ghost to hold, of so many entries. */
-static uint64_t ghost_keys(const memstore *store, uint64_t entries)
-{
-    return ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
-                         ms_budget_limit(&store->arena.budget));
-}
-
-/* The ghost is made when no more than this part of the limit is free, of which it takes half at most. */
-#define READY_DIVISOR 16
-
-_Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
-
-/* Nothing has to go for a while where at least one of so many segments is worth compacting: as in a store that is
- * overwritten, and might never need a ghost. */
-#define WORN_SHARE 8
-
-static bool is_worn(const struct ms_arena *arena, uint64_t limit)
-{
-    return ms_load_relaxed(&arena->worn) >= (limit >> arena->segment_shift) / WORN_SHARE;
-}
-
-/* Later on it would be paid for with what lives, where most of what a segment holds may have to be kept; and
- * nothing is known of what goes before it is there. */
-void ms_freeing_ready_ghost(memstore *store)
-{
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
-
-    if (store->eviction.policy->ghost_percent == 0 ||
-        ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
-        ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
-        is_worn(&store->arena, limit) || !ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
-        resize_ghost(store, ghost_keys(store, ms_index_count(&store->index)));
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-
-/* Let the ghost hold as many keys as the policy wants it to. When the store is full, the memory for
- * that is that of a few segments. */
-static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
-{
-    const uint64_t keys = ghost_keys(store, entries);
-
-    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
-        return;
-    const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
-    for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
-        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
-            return;
-        ms_arena_cool(&store->arena, 0);
-    }
-}
-
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
@@ -200,7 +127,9 @@ static bool evict_one(memstore *store, int64_t deadline_us)
 
         ms_eviction_inform(&store->eviction, entries,
                            ms_counters_total(&store->counters, MS_COUNT_MISSES));
-        fit_ghost(store, entries, deadline_us);
+        if (ms_ghost_memory_fit_locked(store, entries) && evict_victim(store) &&
+            ms_harvest_locked(store, deadline_us))
+            ms_ghost_memory_save_locked(store);
     }
     return evict_victim(store);
 }

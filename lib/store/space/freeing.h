@@ -25,9 +25,6 @@ bool ms_freeing_persist_locked(memstore *store, uint32_t *steps, int64_t deadlin
 bool ms_freeing_empty_locked(memstore *store, int64_t deadline_us);
 /* Evict, and give the memory back to the limit. False when nothing was won. */
 bool ms_freeing_evict_locked(memstore *store, int64_t deadline_us);
-/* A segment was opened: have the ghost's table while the last of the memory is still free. For one without the
- * lock. */
-void ms_freeing_ready_ghost(memstore *store);
 /* Free what was emptied before. */
 void ms_freeing_emptied_locked(memstore *store, int64_t deadline_us);
 /* The same for one without the lock. */

@@ -4,6 +4,7 @@
 
 #include "store/space/choose.h"
 #include "store/space/freeing.h"
+#include "store/space/ghost_memory.h"
 #include "store/space/harvest.h"
 #include "store/space/move.h"
 #include "store/space/reclaim.h"
@@ -25,7 +26,7 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
      * do not pile up. */
     if (ms_unlikely(ms_reserve_opened(reserved))) {
         ms_store_relaxed(&store->stale.taken, 0);
-        ms_freeing_ready_ghost(store);
+        ms_ghost_memory_ready(store);
         ms_maintenance_wake(store);
     }
     return MEMSTORE_OK;

@@ -14,6 +14,7 @@
 
 #include "store/maintenance.h"
 #include "store/space/freeing.h"
+#include "store/space/ghost_memory.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -396,6 +397,7 @@ int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[s
 
     if (status != MEMSTORE_OK)
         return status;
+    ms_ghost_memory_give_back_locked(store);
     status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (status != MEMSTORE_OK)

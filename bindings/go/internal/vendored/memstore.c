@@ -17504,6 +17504,7 @@ struct memstore {
     uint32_t steps_down;
     int64_t held_up_since;
     int64_t held_up_last;
+    atomic_uint_least64_t ghost_savings;
     atomic_int_least64_t spent_at;
     atomic_bool sweeping;
     ms_mutex retired_lock;
@@ -19298,7 +19299,6 @@ bool ms_freeing_spent_locked(memstore *store, int64_t deadline_us);
 bool ms_freeing_persist_locked(memstore *store, uint32_t *steps, int64_t deadline_us);
 bool ms_freeing_empty_locked(memstore *store, int64_t deadline_us);
 bool ms_freeing_evict_locked(memstore *store, int64_t deadline_us);
-void ms_freeing_ready_ghost(memstore *store);
 void ms_freeing_emptied_locked(memstore *store, int64_t deadline_us);
 void ms_freeing_emptied(memstore *store);
 #endif
@@ -25986,7 +25986,7 @@ static int store_snapshot_save_gather(struct saving *saving)
     saving->reporting.progress.stored = saving->reporting.progress.done;
     return ms_report_end(&saving->reporting);
 }
-static int save(struct saving *saving, const char *path)
+static int store_snapshot_save_save(struct saving *saving, const char *path)
 {
     memstore *store = saving->store;
     const int64_t now = ms_clock_unix_ms();
@@ -26014,7 +26014,7 @@ static int save(struct saving *saving, const char *path)
 int ms_store_save(memstore *store, const char *path, memstore_progress_fn fn, void *context)
 {
     struct saving saving = {.store = store, .reporting = ms_reporting_to(fn, context)};
-    const int status = save(&saving, path);
+    const int status = store_snapshot_save_save(&saving, path);
     ms_tell_saved(store, path, status, saving.writer.file.is_placed,
                   saving.reporting.progress.stored);
     return status;
@@ -26350,6 +26350,16 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
 }
 
 /* lib/store/space/freeing.c */
+#ifndef MS_STORE_SPACE_GHOST_MEMORY_H
+#define MS_STORE_SPACE_GHOST_MEMORY_H
+#include <memstore/memstore.h>
+#include <stdbool.h>
+#include <stdint.h>
+void ms_ghost_memory_ready(memstore *store);
+bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries);
+void ms_ghost_memory_save_locked(memstore *store);
+void ms_ghost_memory_give_back_locked(memstore *store);
+#endif
 #define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
 #define FAILURES_A_STEP 8
@@ -26412,22 +26422,6 @@ static bool may_go_on(memstore *store, enum compaction compaction, int64_t deadl
     store->held_up_last = now;
     return now - store->held_up_since < PATIENCE_FOR_SHARDS_US && !ms_wait_is_over(deadline_us);
 }
-static bool resize_ghost(memstore *store, uint64_t keys)
-{
-    struct ms_arena *arena = &store->arena;
-    struct ms_retired *node = ms_mem_alloc(sizeof *node);
-    struct ms_ghost_table *old = NULL;
-    const bool resized =
-        node != NULL && ms_ghost_resize(&store->eviction.ghost, &arena->pages, keys,
-                                        (uint64_t)arena->reserve << arena->segment_shift, &old);
-    if (old == NULL) {
-        ms_mem_free(node);
-        return resized;
-    }
-    *node = (struct ms_retired){.memory = old, .size = old->bytes};
-    ms_harvest_retire(store, node);
-    return true;
-}
 static bool evict_victim(memstore *store)
 {
     int failures = 0;
@@ -26442,49 +26436,15 @@ static bool evict_victim(memstore *store)
     }
     return false;
 }
-static uint64_t ghost_keys(const memstore *store, uint64_t entries)
-{
-    return ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
-                         ms_budget_limit(&store->arena.budget));
-}
-#define READY_DIVISOR 16
-_Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
-#define WORN_SHARE 8
-static bool is_worn(const struct ms_arena *arena, uint64_t limit)
-{
-    return ms_load_relaxed(&arena->worn) >= (limit >> arena->segment_shift) / WORN_SHARE;
-}
-void ms_freeing_ready_ghost(memstore *store)
-{
-    const uint64_t limit = ms_budget_limit(&store->arena.budget);
-    if (store->eviction.policy->ghost_percent == 0 ||
-        ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
-        ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
-        is_worn(&store->arena, limit) || !ms_mutex_try_lock(&store->reclaim_lock))
-        return;
-    if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
-        resize_ghost(store, ghost_keys(store, ms_index_count(&store->index)));
-    ms_mutex_unlock(&store->reclaim_lock);
-}
-static void fit_ghost(memstore *store, uint64_t entries, int64_t deadline_us)
-{
-    const uint64_t keys = ghost_keys(store, entries);
-    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
-        return;
-    const uint64_t victims = (ms_ghost_bytes(keys) >> store->arena.segment_shift) + 2;
-    for (uint64_t i = 0; !resize_ghost(store, keys) && i < victims; i++) {
-        if (!evict_victim(store) || !ms_harvest_locked(store, deadline_us))
-            return;
-        ms_arena_cool(&store->arena, 0);
-    }
-}
 static bool evict_one(memstore *store, int64_t deadline_us)
 {
     if (store->eviction.policy->ghost_percent != 0) {
         const uint64_t entries = ms_index_count(&store->index);
         ms_eviction_inform(&store->eviction, entries,
                            ms_counters_total(&store->counters, MS_COUNT_MISSES));
-        fit_ghost(store, entries, deadline_us);
+        if (ms_ghost_memory_fit_locked(store, entries) && evict_victim(store) &&
+            ms_harvest_locked(store, deadline_us))
+            ms_ghost_memory_save_locked(store);
     }
     return evict_victim(store);
 }
@@ -26562,6 +26522,83 @@ void ms_freeing_emptied(memstore *store)
         return;
     ms_freeing_emptied_locked(store, deadline);
     ms_mutex_unlock(&store->reclaim_lock);
+}
+
+/* lib/store/space/ghost_memory.c */
+#define READY_DIVISOR 16
+_Static_assert(READY_DIVISOR < MS_GHOST_DIVISOR, "there is room for the ghost, and for writers");
+#define WORN_SHARE 8
+static uint64_t spare_bytes(const memstore *store)
+{
+    return (uint64_t)store->arena.reserve << store->arena.segment_shift;
+}
+static bool store_space_ghost_memory_resize(memstore *store, uint64_t keys)
+{
+    struct ms_retired *node = ms_mem_alloc(sizeof *node);
+    struct ms_ghost_table *old = NULL;
+    const bool resized =
+        node != NULL && ms_ghost_resize(&store->eviction.ghost, &store->arena.pages, keys,
+                                        spare_bytes(store), &old);
+    if (old == NULL) {
+        ms_mem_free(node);
+        return resized;
+    }
+    *node = (struct ms_retired){.memory = old, .size = old->bytes};
+    ms_harvest_retire(store, node);
+    return true;
+}
+static uint64_t keys_of(const memstore *store, uint64_t entries)
+{
+    return ms_ghost_keys(entries, store->eviction.policy->ghost_percent,
+                         ms_budget_limit(&store->arena.budget));
+}
+static bool is_worn(const struct ms_arena *arena, uint64_t limit)
+{
+    return ms_load_relaxed(&arena->worn) >= (limit >> arena->segment_shift) / WORN_SHARE;
+}
+void ms_ghost_memory_ready(memstore *store)
+{
+    const uint64_t limit = ms_budget_limit(&store->arena.budget);
+    if (store->eviction.policy->ghost_percent == 0 ||
+        ms_load_relaxed(&store->eviction.ghost.table) != NULL ||
+        ms_budget_charged(&store->arena.budget) + limit / READY_DIVISOR < limit ||
+        is_worn(&store->arena, limit) || !ms_mutex_try_lock(&store->reclaim_lock))
+        return;
+    if (ms_load_relaxed(&store->eviction.ghost.table) == NULL)
+        store_space_ghost_memory_resize(store, keys_of(store, ms_index_count(&store->index)));
+    ms_mutex_unlock(&store->reclaim_lock);
+}
+void ms_ghost_memory_give_back_locked(memstore *store)
+{
+    const uint64_t saved = ms_load_relaxed(&store->ghost_savings);
+    if (saved == 0)
+        return;
+    ms_store_relaxed(&store->ghost_savings, 0);
+    ms_budget_uncharge(&store->arena.budget, saved);
+}
+static void store_space_ghost_memory_save(memstore *store, uint64_t bytes)
+{
+    if (ms_budget_charge(&store->arena.budget, bytes, spare_bytes(store)))
+        ms_add_relaxed(&store->ghost_savings, bytes);
+}
+bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries)
+{
+    const uint64_t keys = keys_of(store, entries);
+    const uint64_t saved = ms_load_relaxed(&store->ghost_savings);
+    ms_ghost_memory_give_back_locked(store);
+    if (!ms_ghost_needs_resize(&store->eviction.ghost, keys))
+        return false;
+    ms_arena_cool(&store->arena, 0);
+    if (store_space_ghost_memory_resize(store, keys))
+        return false;
+    if (saved != 0)
+        store_space_ghost_memory_save(store, saved);
+    return ms_load_relaxed(&store->ghost_savings) < ms_pages_charge_of(ms_ghost_bytes(keys));
+}
+void ms_ghost_memory_save_locked(memstore *store)
+{
+    ms_arena_cool(&store->arena, 0);
+    store_space_ghost_memory_save(store, (uint64_t)1 << store->arena.segment_shift);
 }
 
 /* lib/store/space/harvest.c */
@@ -27349,7 +27386,7 @@ static int settle_in(memstore *store, const struct ms_reserved *reserved)
     }
     if (ms_unlikely(ms_reserve_opened(reserved))) {
         ms_store_relaxed(&store->stale.taken, 0);
-        ms_freeing_ready_ghost(store);
+        ms_ghost_memory_ready(store);
         ms_maintenance_wake(store);
     }
     return MEMSTORE_OK;
@@ -27505,7 +27542,7 @@ int ms_reserve_free(memstore *store, const struct ms_placement *placement,
 #define POLL_US 500
 #define PATIENCE_LEAST_US 100000
 #define VAIN_MOST_US 200000
-struct resize {
+struct store_space_resize_resize {
     memstore *store;
     uint64_t before;
     uint64_t target;
@@ -27569,63 +27606,63 @@ static int check_target(memstore *store, uint64_t target, uint64_t parting,
     }
     return MEMSTORE_OK;
 }
-static bool replace_tables(struct resize *resize, int64_t until_us)
+static bool replace_tables(struct store_space_resize_resize *store_space_resize_resize, int64_t until_us)
 {
     const int64_t begun = ms_clock_real_us();
-    const bool shrunk = ms_tables_shrink_to_least_locked(resize->store, until_us);
+    const bool shrunk = ms_tables_shrink_to_least_locked(store_space_resize_resize->store, until_us);
     if (shrunk)
-        resize->replacing_us += ms_clock_real_us() - begun;
+        store_space_resize_resize->replacing_us += ms_clock_real_us() - begun;
     return shrunk;
 }
-static bool reclaim_locked(struct resize *resize, int64_t deadline_us, int64_t until_us)
+static bool reclaim_locked(struct store_space_resize_resize *store_space_resize_resize, int64_t deadline_us, int64_t until_us)
 {
-    memstore *store = resize->store;
+    memstore *store = store_space_resize_resize->store;
     if (ms_arena_cool(&store->arena, store->arena.reserve) != 0 ||
-        replace_tables(resize, until_us) ||
+        replace_tables(store_space_resize_resize, until_us) ||
         ms_freeing_persist_locked(store, &store->steps_down, deadline_us)) {
-        resize->sealed = false;
+        store_space_resize_resize->sealed = false;
         return true;
     }
-    if (resize->sealed)
+    if (store_space_resize_resize->sealed)
         return false;
-    resize->sealed = true;
+    store_space_resize_resize->sealed = true;
     ms_arena_seal_open(&store->arena);
     return true;
 }
-static bool has_room(const struct resize *resize, uint64_t spare)
+static bool has_room(const struct store_space_resize_resize *store_space_resize_resize, uint64_t spare)
 {
-    struct ms_budget *budget = &resize->store->arena.budget;
+    struct ms_budget *budget = &store_space_resize_resize->store->arena.budget;
     return ms_budget_charged(budget) + spare <= ms_budget_limit(budget);
 }
-static bool has_arrived(const struct resize *resize)
+static bool has_arrived(const struct store_space_resize_resize *store_space_resize_resize)
 {
-    return ms_budget_limit(&resize->store->arena.budget) == resize->goal && has_room(resize, 0);
+    return ms_budget_limit(&store_space_resize_resize->store->arena.budget) == store_space_resize_resize->goal && has_room(store_space_resize_resize, 0);
 }
-static uint64_t headroom(const struct resize *resize)
+static uint64_t headroom(const struct store_space_resize_resize *store_space_resize_resize)
 {
-    const struct ms_arena *arena = &resize->store->arena;
-    if (ms_budget_limit(&arena->budget) == resize->goal)
+    const struct ms_arena *arena = &store_space_resize_resize->store->arena;
+    if (ms_budget_limit(&arena->budget) == store_space_resize_resize->goal)
         return 0;
     return ms_budget_limit(&arena->budget) / HEADROOM_DIVISOR +
            HEADROOM_SEGMENTS * ms_arena_segment_size(arena);
 }
-static void lower_limit_locked(struct resize *resize)
+static void lower_limit_locked(struct store_space_resize_resize *store_space_resize_resize)
 {
-    struct ms_arena *arena = &resize->store->arena;
+    struct ms_arena *arena = &store_space_resize_resize->store->arena;
     const uint64_t now = ms_budget_limit(&arena->budget);
-    const uint64_t used = ms_budget_charged(&arena->budget) + headroom(resize);
+    const uint64_t used = ms_budget_charged(&arena->budget) + headroom(store_space_resize_resize);
     const uint64_t down = now / PARTS + ms_arena_segment_size(arena);
     uint64_t next = now > down ? now - down : 0;
     if (used < next)
         next = used;
-    if (resize->store->steps_down <= arena->segment_count)
-        resize->store->steps_down = 0;
-    ms_arena_set_limit(arena, next > resize->goal ? next : resize->goal);
+    if (store_space_resize_resize->store->steps_down <= arena->segment_count)
+        store_space_resize_resize->store->steps_down = 0;
+    ms_arena_set_limit(arena, next > store_space_resize_resize->goal ? next : store_space_resize_resize->goal);
 }
-static bool gets_on(struct resize *resize)
+static bool gets_on(struct store_space_resize_resize *store_space_resize_resize)
 {
-    memstore *store = resize->store;
-    struct ms_descent *descent = resize->descent;
+    memstore *store = store_space_resize_resize->store;
+    struct ms_descent *descent = store_space_resize_resize->descent;
     const struct ms_descent now = {.limit = ms_budget_limit(&store->arena.budget),
                                    .charged = ms_budget_charged(&store->arena.budget),
                                    .entries = ms_index_count(&store->index)};
@@ -27639,49 +27676,49 @@ static bool gets_on(struct resize *resize)
     descent->entries = now.entries;
     return true;
 }
-static void judge_step(struct resize *resize, int64_t begun_us)
+static void judge_step(struct store_space_resize_resize *store_space_resize_resize, int64_t begun_us)
 {
-    const int64_t took = ms_clock_real_us() - begun_us - resize->replacing_us;
-    resize->got_on = gets_on(resize);
-    resize->descent->vain_us = resize->got_on ? 0 : resize->descent->vain_us + took;
+    const int64_t took = ms_clock_real_us() - begun_us - store_space_resize_resize->replacing_us;
+    store_space_resize_resize->got_on = gets_on(store_space_resize_resize);
+    store_space_resize_resize->descent->vain_us = store_space_resize_resize->got_on ? 0 : store_space_resize_resize->descent->vain_us + took;
 }
-static bool is_in_vain(const struct resize *resize)
+static bool is_in_vain(const struct store_space_resize_resize *store_space_resize_resize)
 {
-    return resize->descent->vain_us >= resize->vain_most_us;
+    return store_space_resize_resize->descent->vain_us >= store_space_resize_resize->vain_most_us;
 }
-static bool store_space_resize_step(struct resize *resize, int64_t deadline_us, bool *idle)
+static bool store_space_resize_step(struct store_space_resize_resize *store_space_resize_resize, int64_t deadline_us, bool *idle)
 {
-    memstore *store = resize->store;
-    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(resize->goal));
+    memstore *store = store_space_resize_resize->store;
+    ms_flights_forget_absences(&store->flights, UINT32_MAX, ms_flights_most_absent(store_space_resize_resize->goal));
     if (!ms_freeing_lock(store, deadline_us))
         return false;
     const int64_t begun = ms_clock_real_us(), end = begun + store_space_resize_STEP_US;
     ms_arena_keep_warm(&store->arena, store->arena.reserve);
     *idle = false;
-    resize->replacing_us = 0;
-    while (!*idle && !has_arrived(resize) && ms_clock_real_us() < end) {
-        if (has_room(resize, headroom(resize)))
-            lower_limit_locked(resize);
+    store_space_resize_resize->replacing_us = 0;
+    while (!*idle && !has_arrived(store_space_resize_resize) && ms_clock_real_us() < end) {
+        if (has_room(store_space_resize_resize, headroom(store_space_resize_resize)))
+            lower_limit_locked(store_space_resize_resize);
         else
-            *idle = !reclaim_locked(resize, deadline_us, end);
+            *idle = !reclaim_locked(store_space_resize_resize, deadline_us, end);
     }
-    judge_step(resize, begun);
-    *idle = *idle || is_in_vain(resize);
-    if (*idle || has_arrived(resize)) {
+    judge_step(store_space_resize_resize, begun);
+    *idle = *idle || is_in_vain(store_space_resize_resize);
+    if (*idle || has_arrived(store_space_resize_resize)) {
         ms_arena_keep_warm(&store->arena, 0);
         store->steps_down = 0;
     }
     ms_mutex_unlock(&store->reclaim_lock);
     return true;
 }
-static int store_space_resize_give_up(struct resize *resize, char why[static MS_WHY_SIZE])
+static int store_space_resize_give_up(struct store_space_resize_resize *store_space_resize_resize, char why[static MS_WHY_SIZE])
 {
-    memstore *store = resize->store;
+    memstore *store = store_space_resize_resize->store;
     const uint64_t charged = ms_budget_charged(&store->arena.budget);
     ms_mutex_lock(&store->reclaim_lock);
-    ms_arena_set_limit(&store->arena, resize->before);
+    ms_arena_set_limit(&store->arena, store_space_resize_resize->before);
     store->steps_down = 0;
-    const int refused = check_target(store, resize->target, resize->parting, why);
+    const int refused = check_target(store, store_space_resize_resize->target, store_space_resize_resize->parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (refused != MEMSTORE_OK)
         return refused;
@@ -27689,13 +27726,13 @@ static int store_space_resize_give_up(struct resize *resize, char why[static MS_
         snprintf(why, MS_WHY_SIZE,
                  "%" PRIu64 " bytes are too few for what the store holds, %" PRIu64
                  " bytes, and eviction is none",
-                 resize->target, charged);
+                 store_space_resize_resize->target, charged);
         return MEMSTORE_ERR_CACHE_FULL;
     }
     snprintf(why, MS_WHY_SIZE,
              "no more than %" PRIu64 " of the bytes above %" PRIu64
              " were had back within performance.lock_timeout",
-             resize->before > charged ? resize->before - charged : 0, resize->target);
+             store_space_resize_resize->before > charged ? store_space_resize_resize->before - charged : 0, store_space_resize_resize->target);
     return MEMSTORE_ERR_GC_PRESSURE;
 }
 static bool may_wait(memstore *store)
@@ -27703,11 +27740,11 @@ static bool may_wait(memstore *store)
     return store->settings.eviction != MS_EVICTION_NONE || ms_arena_has_waiting(&store->arena) ||
            ms_arena_has_limbo(&store->arena, 1);
 }
-static struct resize plan(memstore *store, uint64_t target, uint64_t parting,
+static struct store_space_resize_resize plan(memstore *store, uint64_t target, uint64_t parting,
                           struct ms_descent *descent, int64_t vain_most_us)
 {
     const uint64_t before = ms_budget_limit(&store->arena.budget), goal = target + parting;
-    return (struct resize){.store = store,
+    return (struct store_space_resize_resize){.store = store,
                            .before = before,
                            .target = target,
                            .parting = parting,
@@ -27721,10 +27758,10 @@ static int64_t patience(const memstore *store)
     const int64_t least = ms_wait_deadline(ms_clock_real_us() + PATIENCE_LEAST_US);
     return deadline > least ? deadline : least;
 }
-static bool store_space_resize_goes_on(const struct resize *resize, bool idle, int64_t deadline_us)
+static bool store_space_resize_goes_on(const struct store_space_resize_resize *store_space_resize_resize, bool idle, int64_t deadline_us)
 {
-    if (ms_clock_real_us() >= deadline_us || (idle && !may_wait(resize->store)))
-        return resize->got_on;
+    if (ms_clock_real_us() >= deadline_us || (idle && !may_wait(store_space_resize_resize->store)))
+        return store_space_resize_resize->got_on;
     if (idle)
         usleep(POLL_US);
     else
@@ -27734,15 +27771,15 @@ static bool store_space_resize_goes_on(const struct resize *resize, bool idle, i
 static int store_space_resize_shrink(memstore *store, uint64_t target, uint64_t parting, char why[static MS_WHY_SIZE])
 {
     struct ms_descent descent = {0};
-    struct resize resize = plan(store, target, parting, &descent, INT64_MAX);
+    struct store_space_resize_resize store_space_resize_resize = plan(store, target, parting, &descent, INT64_MAX);
     int64_t deadline = patience(store);
-    while (!has_arrived(&resize)) {
+    while (!has_arrived(&store_space_resize_resize)) {
         bool idle;
-        if (!store_space_resize_step(&resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&resize)))
-            return store_space_resize_give_up(&resize, why);
-        deadline = resize.got_on ? patience(store) : deadline + resize.replacing_us;
-        if (!has_arrived(&resize) && !store_space_resize_goes_on(&resize, idle, deadline))
-            return store_space_resize_give_up(&resize, why);
+        if (!store_space_resize_step(&store_space_resize_resize, deadline, &idle) || (ms_wait_was_cut() && !has_arrived(&store_space_resize_resize)))
+            return store_space_resize_give_up(&store_space_resize_resize, why);
+        deadline = store_space_resize_resize.got_on ? patience(store) : deadline + store_space_resize_resize.replacing_us;
+        if (!has_arrived(&store_space_resize_resize) && !store_space_resize_goes_on(&store_space_resize_resize, idle, deadline))
+            return store_space_resize_give_up(&store_space_resize_resize, why);
     }
     return MEMSTORE_OK;
 }
@@ -27785,6 +27822,7 @@ int ms_store_lower(memstore *store, uint64_t limit, uint64_t parting, char why[s
     int status = store_space_resize_lock_reclaim(store, why);
     if (status != MEMSTORE_OK)
         return status;
+    ms_ghost_memory_give_back_locked(store);
     status = check_target(store, limit, parting, why);
     ms_mutex_unlock(&store->reclaim_lock);
     if (status != MEMSTORE_OK)
@@ -27819,11 +27857,11 @@ void ms_store_put_limit_back(memstore *store, uint64_t limit)
     ms_arena_set_limit(&store->arena, limit);
     ms_mutex_unlock(&store->reclaim_lock);
 }
-static bool step_soon(struct resize *resize, bool *idle)
+static bool step_soon(struct store_space_resize_resize *store_space_resize_resize, bool *idle)
 {
     const int64_t end = ms_clock_real_us() + store_space_resize_TRIES_US;
     bool locked;
-    while (!(locked = store_space_resize_step(resize, ms_store_deadline(resize->store), idle)) &&
+    while (!(locked = store_space_resize_step(store_space_resize_resize, ms_store_deadline(store_space_resize_resize->store), idle)) &&
            ms_clock_real_us() < end)
         usleep(store_space_resize_TRY_US);
     return locked;
@@ -27831,9 +27869,9 @@ static bool step_soon(struct resize *resize, bool *idle)
 enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct ms_descent *descent,
                                         int64_t until_us)
 {
-    struct resize resize = plan(store, limit, 0, descent, VAIN_MOST_US);
+    struct store_space_resize_resize store_space_resize_resize = plan(store, limit, 0, descent, VAIN_MOST_US);
     bool idle = false, locked = true;
-    if (limit >= resize.before) {
+    if (limit >= store_space_resize_resize.before) {
         locked = ms_freeing_lock(store, ms_store_deadline(store));
         if (!locked)
             return MS_RESIZE_LATER;
@@ -27843,15 +27881,15 @@ enum ms_resize_end ms_store_resize_some(memstore *store, uint64_t limit, struct 
     }
     ms_combiner_free_spare(store);
     ms_store_relaxed(&store->resizing, true);
-    while (locked && !idle && !has_arrived(&resize) && ms_clock_real_us() < until_us &&
+    while (locked && !idle && !has_arrived(&store_space_resize_resize) && ms_clock_real_us() < until_us &&
            !ms_store_is_closed(store)) {
-        locked = step_soon(&resize, &idle);
+        locked = step_soon(&store_space_resize_resize, &idle);
         if (ms_maintenance_is_me())
             ms_maintenance_pass_grace_periods();
         sched_yield();
     }
     ms_store_relaxed(&store->resizing, false);
-    return has_arrived(&resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
+    return has_arrived(&store_space_resize_resize) ? MS_RESIZE_DONE : idle ? MS_RESIZE_STUCK : MS_RESIZE_LATER;
 }
 
 /* lib/store/space/room.c */
@@ -29637,6 +29675,7 @@ static const char *validate_arena(memstore *store)
     for (int looks = 0; looks < store_validate_LOOKS; looks++) {
         const uint64_t others = store->combiner.charged + ms_events_charged(&store->events) +
                                 ms_load_relaxed(&store->stale.charged) +
+                                ms_load_relaxed(&store->ghost_savings) +
                                 ms_load_relaxed(&store->flights.charged);
         problem = ms_arena_validate(&store->arena, others);
         if (problem == NULL)
