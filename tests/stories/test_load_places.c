@@ -27,6 +27,11 @@ static size_t count_flights(memstore *store)
     return count;
 }
 
+static bool are_in_line(struct ms_gate *gate, uint32_t count)
+{
+    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
+}
+
 static void *load_other(void *context)
 {
     struct asker *asker = context;
@@ -46,7 +51,7 @@ Test(load_places, who_finds_no_place_for_a_load_gets_what_was_stored_while_he_wa
 
     begin_asking(&other, load_other, 1);
     cr_assert_eq(pthread_create(&asker.thread, NULL, ask_until_told, &asker), 0);
-    TEST_AWAIT(count_flights(store) == 2);
+    TEST_AWAIT(are_in_line(&store->loads_gate, 1));
     assert_ok(test_set(store, "key", "set", 0));
     atomic_store(&asker.gives_up, true);
     pthread_join(asker.thread, NULL);
@@ -163,11 +168,6 @@ Test(load_places, max_load_bytes_holds_loads_back_by_what_values_were_before)
 Test(load_places, max_load_bytes_counts_what_was_loaded_one_by_one_until_all_of_it_is_stored)
 {
     check_that_bytes_hold_back("loader.max_load_bytes=8KiB", ask_for_two);
-}
-
-static bool are_in_line(struct ms_gate *gate, uint32_t count)
-{
-    return ms_load_relaxed(&gate->state) >= count * MS_GATE_WAITER;
 }
 
 /* A loader of several whose first value, when it is released, asks for another key, and what its thread holds then. */
