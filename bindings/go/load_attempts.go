@@ -29,6 +29,7 @@ type attempts struct {
 	flight *flight
 	keys   int
 	made   int
+	last   bool // no other is made
 }
 
 // withLoadTimeout is a context that ends when a load that begins now has been tried for long enough.
@@ -79,13 +80,14 @@ func (a *attempts) whyNone() error {
 // again says whether to call the loader once more after it has failed, when it is time for that; and what it comes to
 // if not.
 func (a *attempts) again(err error) (retry bool, final error) {
-	if !errors.Is(err, ErrLoadRetry) {
+	if !errors.Is(err, ErrLoadRetry) || a.last {
 		return false, err
 	}
 	a.made++
 	pause := a.pause()
+	// A pause that leaves no time for another attempt is shorter, once: half of that is for the attempt.
 	if until, bounded := a.ctx.Deadline(); bounded && pause > time.Until(until) {
-		return false, err
+		a.last, pause = true, time.Until(until)/2
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -81,6 +81,21 @@ func TestRetriesEndWithTheTimeout(t *testing.T) {
 	}
 }
 
+func TestALastAttemptIsMadeBeforeTheTimeout(t *testing.T) {
+	store := open(t, memstore.Config{LoadTimeout: 400 * time.Millisecond, LoadRetryInitial: time.Hour, LoadRetryMax: time.Hour})
+	var calls atomic.Int32
+	value, err := store.GetOrLoad(ctx, "k", 0, busyUntil(2, &calls))
+	if err != nil || calls.Load() != 2 {
+		t.Errorf("%q, %v after %d calls", value, err, calls.Load())
+	}
+	calls.Store(0)
+	_, err = store.GetOrLoad(ctx, "other", 0, busyUntil(1<<30, &calls))
+	wantErrorOf(t, err, "GetOrLoad", "other", memstore.ErrLoadRetry)
+	if calls.Load() != 2 {
+		t.Errorf("%d calls, want 2", calls.Load())
+	}
+}
+
 func TestRetriesEndWithTheCallersAndTheStore(t *testing.T) {
 	store := open(t, memstore.Config{LoadRetryInitial: time.Hour, LoadRetryMax: time.Hour, LoadTimeout: 24 * time.Hour})
 	var calls atomic.Int32

@@ -374,6 +374,28 @@ Test(loading, retries_end_with_loader_timeout)
     memstore_destroy(store);
 }
 
+Test(loading, the_last_attempt_is_made_when_loader_timeout_ends)
+{
+    test_clock_start();
+    memstore *store = test_open("maintenance=manual", "loader.retry_initial=10000h",
+                                "loader.retry_max=10000h", "loader.timeout=5s", NULL);
+    struct row row = {.value = "row", .failures = 1};
+    struct caller caller;
+
+    start(&caller, store, "key", &row);
+    wait_for_calls(&row, 1);
+    TEST_AWAIT((test_clock_advance(1000), atomic_load(&row.calls) >= 2));
+    assert_ok(result_of(&caller));
+    memstore_view_release(&caller.view);
+    row = (struct row){.value = "row", .failures = 1000};
+    start(&caller, store, "other", &row);
+    wait_for_calls(&row, 1);
+    TEST_AWAIT((test_clock_advance(1000), atomic_load(&row.calls) >= 2));
+    assert_status(result_of(&caller), MEMSTORE_ERR_LOADER_FAILED);
+    cr_assert(row.calls == 2 && test_stats(store).loads_timed_out == 1);
+    memstore_destroy(store);
+}
+
 Test(loading, a_load_that_fails_at_once_has_not_timed_out)
 {
     memstore *store = test_open("maintenance=manual", NULL);

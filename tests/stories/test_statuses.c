@@ -356,6 +356,7 @@ Test(statuses, version_mismatch_and_key_exists_and_not_found)
     memstore_view view;
 
     assert_status(memstore_replace(store, "key", 3, "v", 1, 0), MEMSTORE_ERR_KEY_NOT_FOUND);
+    assert_status(memstore_update_ttl(store, "key", 3, 1000), MEMSTORE_ERR_KEY_NOT_FOUND);
     assert_ok(memstore_add(store, "key", 3, "first", 5, 0));
     assert_status(memstore_add(store, "key", 3, "v", 1, 0), MEMSTORE_ERR_KEY_EXISTS);
     assert_status(memstore_compare_and_set(store, "key", 3, "v", 1, 0, 0),
@@ -370,9 +371,9 @@ Test(statuses, version_mismatch_and_key_exists_and_not_found)
                   MEMSTORE_ERR_VERSION_MISMATCH);
     assert_ok(memstore_compare_and_set(store, "key", 3, "third", 5, 0, 0));
     const memstore_stats stats = test_stats(store);
-    cr_assert_eq(stats.rejected_condition, 5);
+    cr_assert_eq(stats.rejected_condition, 6);
     cr_assert_eq(stats.rejected_key_exists, 1);
-    cr_assert_eq(stats.rejected_key_not_found, 1);
+    cr_assert_eq(stats.rejected_key_not_found, 2);
     cr_assert_eq(stats.rejected_version_mismatch, 3);
     memstore_view_release(&view);
     memstore_destroy(store);

@@ -23,7 +23,7 @@ var workloads = []string{"speed", "new", "overhead", "overhead-large", "hits", "
 // rows is the order in which results are printed.
 var rows = []string{
 	"get Zipf 1g", "get Zipf 2g", "get uniform 1g", "get uniform 2g", "many uniform 16", "many uniform 100", "many Zipf 16", "many Zipf 100", "get, allocations", "mixed 95/5 2g", "get p99 in mixed",
-	"get p99.9 in mixed", "overwrite 1g", "overwrite 2g", "set new 1g", "resident at 128 MiB, MiB", "overhead 32 B, B",
+	"get p99.9 in mixed", "overwrite 1g", "overwrite 2g", "overwrite on 1g", "overwrite on 2g", "set new 1g", "resident at 128 MiB, MiB", "overhead 32 B, B",
 	"overhead 32 B, entries kept", "overhead 500 B, B", "overhead 500 B, entries kept", "hit ratio at 64 MiB",
 	"resident beside it, MiB", "get p50 of 5 M", "get p99 of 5 M", "get p99.9 of 5 M", "one collection, ms", "one collection, empty, ms",
 	"its processor time, ms", "its processor time, empty, ms", "its pauses, µs", "its pauses, empty, µs",

@@ -164,8 +164,11 @@ func measureSpeed(p peer, entries, operations int, out results) {
 	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
 	out["get p99 in mixed"] = float64(latencies[len(latencies)*99/100])
 	out["get p99.9 in mixed"] = float64(latencies[len(latencies)*999/1000])
-	for _, goroutines := range []int{1, 2} {
-		out[fmt.Sprintf("overwrite %dg", goroutines)] = each(goroutines, flat, writer(c, flat, valueSize))
+	// A store that appends goes to new memory at first, and to what was overwritten from then on.
+	for _, name := range []string{"overwrite", "overwrite on"} {
+		for _, goroutines := range []int{1, 2} {
+			out[fmt.Sprintf("%s %dg", name, goroutines)] = each(goroutines, flat, writer(c, flat, valueSize))
+		}
 	}
 }
 

@@ -60,8 +60,10 @@ def is_section(name: str) -> bool:
 def _flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Setting]]:
     for name, value in settings.items():
         path = prefix + _name(name)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and (value or is_section(path)):
             yield from _flatten(value, path + ".")
+        elif isinstance(value, Mapping):
+            yield path, ""  # for which the library says what is wrong
         else:
             yield path, value
 

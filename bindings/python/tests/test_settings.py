@@ -140,6 +140,16 @@ def test_an_unknown_keyword_is_named():
         memstore.Store(evicton="lru")
 
 
+@pytest.mark.parametrize("settings", [{"perfromance": {}}, {"ttl": {"bogus": {}}}, {"shards": {}}, {"config": {}}])
+def test_a_section_that_there_is_not_is_refused_though_it_is_empty(settings):
+    with pytest.raises(memstore.InvalidConfig, match="perfromance|bogus|shards|config"):
+        memstore.Store(settings)
+
+
+def test_a_section_may_be_empty():
+    memstore.Store({"ttl": {}, "storage": {"memory": {"performance": {}}}}).close()
+
+
 def test_the_types_name_every_setting():
     known = set(settings.names())
     sections = {path.partition(".")[0] for path in known if "." in path}

@@ -110,15 +110,17 @@ static int wait_for_next(struct attempts *attempts, size_t n)
     const int64_t pause =
         ms_backoff_pause(++attempts->made, ms_setting_of(&store->settings, load_retry_initial),
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
-    const int64_t now = ms_clock_exact_ms();
+    const int64_t now = ms_clock_exact_ms(), left = attempts->until - now;
 
     if (attempts->once)
         return give_up(store);
-    if (now >= attempts->until || pause > attempts->until - now) {
+    if (left <= 0) {
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
         return give_up(store);
     }
-    const int status = ms_flights_pause(&store->flights, now + pause);
+    /* The last attempt is made at the end of the time, however long its pause was to be. */
+    const int status =
+        ms_flights_pause(&store->flights, pause < left ? now + pause : attempts->until);
     if (status != MEMSTORE_OK)
         return status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);

@@ -119,8 +119,6 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
     do {
         status = update_once(store, &wanted, hash, ttl_ms, &version);
     } while (status == MS_WRITE_AGAIN);
-    /* That there is no entry to change is no write refused. */
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_ERR_TTL_EXPIRED)
-        ms_store_count_refusal(store, status);
+    ms_store_count_refusal(store, status);
     return status;
 }

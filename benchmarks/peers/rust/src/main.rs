@@ -22,9 +22,9 @@ use std::process::Command;
 const WORKLOADS: &str = "speed,new,overhead,overhead-large,hits";
 const ROWS: &[&str] = &[
     "get Zipf 1T", "get Zipf 2T", "get uniform 1T", "get uniform 2T", "mixed 95/5 2T", "get p99 in mixed",
-    "get p99.9 in mixed", "overwrite 1T", "overwrite 2T", "set new 1T", "resident at 128 MiB, MiB", "overhead 32 B, B",
-    "overhead 32 B, entries kept", "overhead 500 B, B", "overhead 500 B, entries kept", "hit ratio at 64 MiB",
-    "resident beside it, MiB",
+    "get p99.9 in mixed", "overwrite 1T", "overwrite 2T", "overwrite on 1T", "overwrite on 2T", "set new 1T",
+    "resident at 128 MiB, MiB", "overhead 32 B, B", "overhead 32 B, entries kept", "overhead 500 B, B", "overhead 500 B, entries kept",
+    "hit ratio at 64 MiB", "resident beside it, MiB",
 ];
 
 type All = BTreeMap<(String, &'static str), Vec<f64>>;

@@ -96,9 +96,10 @@ fn speed(peer: &Peer, entries: usize, operations: usize, out: &mut Results) {
         let at = (latencies.len() as f64 * share) as usize;
         out.insert(format!("get {name} in mixed"), latencies[at].as_nanos() as f64);
     }
-    for threads in [1, 2] {
+    // A store that appends goes to new memory at first, and to what was overwritten from then on.
+    for (name, threads) in [("overwrite", 1), ("overwrite", 2), ("overwrite on", 1), ("overwrite on", 2)] {
         let time = each(threads, &flat, |a, b| write(cache, &flat, VALUE_SIZE, a, b));
-        out.insert(format!("overwrite {threads}T"), time);
+        out.insert(format!("{name} {threads}T"), time);
     }
 }
 

@@ -9375,7 +9375,7 @@ const struct ms_setting ms_schema[] = {
             "together do not all run out together; those of one batch do",
             .live = true),
     CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
-           "expiry is rounded up to a whole one of the wall clock", .live = true),
+           "expiry is rounded up to a whole one of the wall clock, beyond `ttl.max_ttl`, too", .live = true),
     DURATION("ttl.cleanup_interval", cleanup_interval, "0",
              "longest wait until what has expired is swept; 0 = 50ms and 1 % of the TTL",
              .live = true),
@@ -20369,14 +20369,15 @@ static int wait_for_next(struct attempts *attempts, size_t n)
     const int64_t pause =
         ms_backoff_pause(++attempts->made, ms_setting_of(&store->settings, load_retry_initial),
                          ms_setting_of(&store->settings, load_retry_max), ms_random_seed());
-    const int64_t now = ms_clock_exact_ms();
+    const int64_t now = ms_clock_exact_ms(), left = attempts->until - now;
     if (attempts->once)
         return store_load_call_give_up(store);
-    if (now >= attempts->until || pause > attempts->until - now) {
+    if (left <= 0) {
         ms_count(&store->counters, MS_COUNT_LOADS_TIMED_OUT, n);
         return store_load_call_give_up(store);
     }
-    const int status = ms_flights_pause(&store->flights, now + pause);
+    const int status =
+        ms_flights_pause(&store->flights, pause < left ? now + pause : attempts->until);
     if (status != MEMSTORE_OK)
         return status;
     ms_count(&store->counters, MS_COUNT_LOAD_RETRIES, 1);
@@ -31528,8 +31529,7 @@ int ms_store_update_ttl(memstore *store, const void *key, size_t key_size, int64
     do {
         status = update_once(store, &wanted, hash, ttl_ms, &version);
     } while (status == MS_WRITE_AGAIN);
-    if (status != MEMSTORE_ERR_KEY_NOT_FOUND && status != MEMSTORE_ERR_TTL_EXPIRED)
-        ms_store_count_refusal(store, status);
+    ms_store_count_refusal(store, status);
     return status;
 }
 

@@ -94,9 +94,12 @@ public final class JavaPeers {
         long[] sorted = Arrays.stream(took).filter(time -> time != 0).sorted().toArray();
         out.put("get p99 in mixed", (double) sorted[(int) (sorted.length * 0.99)]);
         out.put("get p99.9 in mixed", (double) sorted[(int) (sorted.length * 0.999)]);
-        for (int threads = 1; threads <= 2; threads++) {
-            out.put("overwrite " + threads + "T",
-                    each(threads, operations, (a, b) -> write(cache, flat, flatKeys, VALUE_SIZE, a, b)));
+        // A store that appends goes to new memory at first, and to what was overwritten from then on.
+        for (String name : new String[] {"overwrite", "overwrite on"}) {
+            for (int threads = 1; threads <= 2; threads++) {
+                out.put(name + " " + threads + "T",
+                        each(threads, operations, (a, b) -> write(cache, flat, flatKeys, VALUE_SIZE, a, b)));
+            }
         }
     }
 
