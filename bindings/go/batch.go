@@ -11,7 +11,7 @@ import (
 )
 
 // SetMany stores several entries with one ttl, all or none, and every reader sees them appear at
-// one instant. They may have half of the memory limit together.
+// one instant. They may have half of the memory limit together, a little less where they are large.
 func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.Duration) error {
 	if err := live(ctx, "SetMany", ""); err != nil {
 		return err
@@ -35,23 +35,33 @@ func (s *Store) SetMany(ctx context.Context, items map[string][]byte, ttl time.D
 	return checkWaiting(ctx, "SetMany", "", status)
 }
 
-// entryRoom is more than an entry takes beside key and value.
-const entryRoom = 64
-
-// itemTooLarge is the key of the entry that is too large, or "" where all together may be: they have half of the limit.
-func (s *Store) itemTooLarge(items map[string][]byte) (largest string) {
-	size, all := -1, 0
+// itemTooLarge is the key of the one entry that is too large by itself; "" where several are or all together, which have
+// half of the limit.
+func (s *Store) itemTooLarge(items map[string][]byte) (tooLarge string) {
+	most := s.largestEntry()
 	for key, value := range items {
-		bytes := len(key) + len(value)
-		all += bytes + entryRoom
-		if bytes > size {
-			largest, size = key, bytes
+		if len(key)+len(value) <= most {
+			continue
 		}
+		if tooLarge != "" {
+			return ""
+		}
+		tooLarge = key
 	}
-	if half := int(s.Capacity() / 2); size < half && all > half {
-		return ""
+	return tooLarge
+}
+
+// largestEntry is how many bytes the key and the value of one entry may have at most, or little less.
+func (s *Store) largestEntry() int {
+	most := int(s.Capacity() / 2)
+	text, err := s.Setting("max_entry_size")
+	if err != nil {
+		return most
 	}
-	return largest
+	if allowed, ok := amount(text); ok && allowed != 0 {
+		most = int(min(int64(most), allowed))
+	}
+	return most
 }
 
 // GetMany returns copies of the values found under the keys, as of one moment between batches. Keys

@@ -76,6 +76,25 @@ func TestErrorsOfSeveralKeysTellTheOneToBlame(t *testing.T) {
 	}
 }
 
+func TestSetManyNamesTheOneEntryThatIsTooLarge(t *testing.T) {
+	store := open(t, memstore.Config{MemoryLimit: 1 << 20, MaxEntrySize: 4096})
+	items := make(map[string][]byte)
+	for i := range 8000 {
+		items[strconv.Itoa(i)] = []byte("v")
+	}
+	must(t, store.SetMany(ctx, items, 0))
+	items["large"] = make([]byte, 5000)
+	wantErrorOf(t, store.SetMany(ctx, items, 0), "SetMany", "large", memstore.ErrEntryTooLarge)
+	items["another"] = make([]byte, 5000)
+	wantErrorOf(t, store.SetMany(ctx, items, 0), "SetMany", "", memstore.ErrEntryTooLarge)
+	items = make(map[string][]byte)
+	for i := range 30 {
+		items[strconv.Itoa(i)] = make([]byte, 17000) // together nearly half of the limit, of which large entries take more
+	}
+	store = open(t, memstore.Config{MemoryLimit: 1 << 20})
+	wantErrorOf(t, store.SetMany(ctx, items, 0), "SetMany", "", memstore.ErrEntryTooLarge)
+}
+
 func TestErrorsTellTheMethodThatWasCalled(t *testing.T) {
 	store := open(t, memstore.Config{})
 	failing := errors.New("no database")

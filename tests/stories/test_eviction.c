@@ -2,6 +2,7 @@
 /* The ways of asking that are known to defeat one eviction policy or another, and what the default
  * makes of them. */
 #include "store/store.h"
+#include "store/validate.h"
 #include "support/await.h"
 #include "support/clock.h"
 #include "support/criterion.h"
@@ -378,8 +379,8 @@ static double largest_eviction(memstore *store)
     return largest;
 }
 
-/* A full store remembers more keys when entries become smaller: it saves the memory for that, by a segment (0.4 %)
- * each time that one is evicted. */
+/* A full store remembers more keys when entries become smaller: it saves the memory for that, by a segment
+ * each time that one is evicted. Two of small entries are 1.7 % of those there are beside large ones. */
 Test(eviction, the_ghost_grows_in_a_full_store_by_small_steps)
 {
     static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo"};
@@ -389,10 +390,43 @@ Test(eviction, the_ghost_grows_in_a_full_store_by_small_steps)
             test_open(policies[i], "performance.memory_limit=16MiB", "maintenance=manual", NULL);
         const double largest = largest_eviction(store);
 
-        cr_assert_leq(largest, 0.0125, "%s: %.4f of the entries", policies[i], largest);
+        cr_assert_leq(largest, 0.02, "%s: %.4f of the entries", policies[i], largest);
         cr_assert_geq(ms_load_relaxed(&store->eviction.ghost.table)->sets * MS_GHOST_AGES,
                       memstore_size(store) / 2);
         cr_assert_eq(ms_load_relaxed(&store->ghost_savings), 0);
+        memstore_destroy(store);
+    }
+}
+
+/* Write smaller and smaller entries until memory is saved up for the ghost. */
+static void write_until_saving(memstore *store)
+{
+    static const char value[4000];
+
+    for (uint64_t key = 0; ms_load_relaxed(&store->ghost_savings) == 0; key++) {
+        cr_assert_lt(key, 200000);
+        assert_ok(memstore_set(store, &key, sizeof key, value, key < 8000 ? 4000 : 100, 0));
+    }
+}
+
+Test(eviction, what_is_saved_for_the_ghost_is_free_in_a_store_that_is_cleared_or_lowered)
+{
+    static const char *const policies[] = {"eviction=adaptive", "eviction=s3fifo"};
+
+    for (size_t i = 0; i < 2; i++) {
+        memstore *store =
+            test_open(policies[i], "performance.memory_limit=16MiB", "maintenance=manual", NULL);
+
+        write_until_saving(store);
+        assert_ok(memstore_reconfigure(store, "performance.memory_limit", "15MiB"));
+        cr_assert_eq(ms_load_relaxed(&store->ghost_savings), 0);
+        memstore_destroy(store);
+        store =
+            test_open(policies[i], "performance.memory_limit=16MiB", "maintenance=manual", NULL);
+        write_until_saving(store);
+        assert_ok(memstore_clear(store));
+        cr_assert_eq(ms_load_relaxed(&store->ghost_savings), 0);
+        cr_assert_null(ms_store_validate(store));
         memstore_destroy(store);
     }
 }

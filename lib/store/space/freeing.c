@@ -184,7 +184,8 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store))
+        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store) ||
+        ms_ghost_memory_give_back_locked(store))
         return true;
     /* Who evicts nothing may have opened one in vain, which is to be found open. */
     return evicts && seal_spent(store);

@@ -67,14 +67,15 @@ void ms_ghost_memory_ready(memstore *store)
     ms_mutex_unlock(&store->reclaim_lock);
 }
 
-void ms_ghost_memory_give_back_locked(memstore *store)
+bool ms_ghost_memory_give_back_locked(memstore *store)
 {
     const uint64_t saved = ms_load_relaxed(&store->ghost_savings);
 
     if (saved == 0)
-        return;
+        return false;
     ms_store_relaxed(&store->ghost_savings, 0);
     ms_budget_uncharge(&store->arena.budget, saved);
+    return true;
 }
 
 /* Keep so many bytes from others, unless somebody has taken them. */
@@ -96,6 +97,8 @@ bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries)
         return false;
     ms_arena_cool(&store->arena, 0);
     if (resize(store, keys))
+        return false;
+    if (ms_load_relaxed(&store->resizing))
         return false;
     if (saved != 0)
         save(store, saved);

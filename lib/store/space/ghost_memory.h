@@ -18,7 +18,7 @@ void ms_ghost_memory_ready(memstore *store);
 bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries);
 /* Keep what has come free by that from others. */
 void ms_ghost_memory_save_locked(memstore *store);
-/* What was saved is for others. */
-void ms_ghost_memory_give_back_locked(memstore *store);
+/* What was saved is for others. False when nothing was. */
+bool ms_ghost_memory_give_back_locked(memstore *store);
 
 #endif

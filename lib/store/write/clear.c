@@ -4,6 +4,7 @@
 #include "store/write/clear.h"
 
 #include "store/lookup.h"
+#include "store/space/ghost_memory.h"
 #include "store/space/harvest.h"
 #include "store/watch/notify.h"
 #include "store/write/write.h"
@@ -65,6 +66,7 @@ int ms_store_clear(memstore *store)
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
         return MEMSTORE_OK;
     ms_harvest_locked(store, deadline);
+    ms_ghost_memory_give_back_locked(store);
     ms_arena_cool(&store->arena, store->arena.reserve);
     ms_mutex_unlock(&store->reclaim_lock);
     return MEMSTORE_OK;

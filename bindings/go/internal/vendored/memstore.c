@@ -9375,7 +9375,8 @@ const struct ms_setting ms_schema[] = {
             "together do not all run out together; those of one batch do",
             .live = true),
     CHOICE("ttl.ttl_precision", ttl_precision, precisions, "millisecond",
-           "expiry is rounded up to a whole one of the wall clock, beyond `ttl.max_ttl`, too", .live = true),
+           "expiry is rounded up to a whole one of the wall clock, beyond `ttl.max_ttl`, too",
+           .live = true),
     DURATION("ttl.cleanup_interval", cleanup_interval, "0",
              "longest wait until what has expired is swept; 0 = 50ms and 1 % of the TTL",
              .live = true),
@@ -26359,7 +26360,7 @@ int ms_store_compact(memstore *store, double max_dead_ratio)
 void ms_ghost_memory_ready(memstore *store);
 bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries);
 void ms_ghost_memory_save_locked(memstore *store);
-void ms_ghost_memory_give_back_locked(memstore *store);
+bool ms_ghost_memory_give_back_locked(memstore *store);
 #endif
 #define PATIENCE_FOR_SHARDS_US 100000
 #define VICTIMS_A_STEP 1024
@@ -26485,7 +26486,8 @@ static bool take_step(memstore *store, bool evicts, int64_t deadline_us)
     if (ms_arena_has_limbo(arena, 1) && ms_wait_is_over(deadline_us))
         return false;
     if (empty_spent(store, deadline_us) || (evicts && evict_one(store, deadline_us)) ||
-        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store))
+        ms_harvest_ripe_locked(store, deadline_us) || ms_tables_finish_locked(store) ||
+        ms_ghost_memory_give_back_locked(store))
         return true;
     return evicts && store_space_freeing_seal_spent(store);
 }
@@ -26569,13 +26571,14 @@ void ms_ghost_memory_ready(memstore *store)
         store_space_ghost_memory_resize(store, keys_of(store, ms_index_count(&store->index)));
     ms_mutex_unlock(&store->reclaim_lock);
 }
-void ms_ghost_memory_give_back_locked(memstore *store)
+bool ms_ghost_memory_give_back_locked(memstore *store)
 {
     const uint64_t saved = ms_load_relaxed(&store->ghost_savings);
     if (saved == 0)
-        return;
+        return false;
     ms_store_relaxed(&store->ghost_savings, 0);
     ms_budget_uncharge(&store->arena.budget, saved);
+    return true;
 }
 static void store_space_ghost_memory_save(memstore *store, uint64_t bytes)
 {
@@ -26591,6 +26594,8 @@ bool ms_ghost_memory_fit_locked(memstore *store, uint64_t entries)
         return false;
     ms_arena_cool(&store->arena, 0);
     if (store_space_ghost_memory_resize(store, keys))
+        return false;
+    if (ms_load_relaxed(&store->resizing))
         return false;
     if (saved != 0)
         store_space_ghost_memory_save(store, saved);
@@ -31247,6 +31252,7 @@ int ms_store_clear(memstore *store)
     if (!ms_mutex_lock_until(&store->reclaim_lock, deadline))
         return MEMSTORE_OK;
     ms_harvest_locked(store, deadline);
+    ms_ghost_memory_give_back_locked(store);
     ms_arena_cool(&store->arena, store->arena.reserve);
     ms_mutex_unlock(&store->reclaim_lock);
     return MEMSTORE_OK;
