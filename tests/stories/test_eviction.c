@@ -393,7 +393,7 @@ Test(eviction, the_ghost_grows_in_a_full_store_by_small_steps)
         cr_assert_leq(largest, 0.02, "%s: %.4f of the entries", policies[i], largest);
         cr_assert_geq(ms_load_relaxed(&store->eviction.ghost.table)->sets * MS_GHOST_AGES,
                       memstore_size(store) / 2);
-        cr_assert_eq(ms_load_relaxed(&store->ghost_savings), 0);
+        cr_assert_leq(ms_load_relaxed(&store->ghost_savings), (16 << 20) / MS_GHOST_DIVISOR);
         memstore_destroy(store);
     }
 }

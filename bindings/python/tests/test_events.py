@@ -335,7 +335,7 @@ def test_a_subscription_keeps_what_it_needs():
 
 
 def waiting_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "memstore-events"]
+    return {thread for thread in threading.enumerate() if thread.name == "memstore-events"}
 
 
 @pytest.mark.parametrize("gives_up", [False, True])
@@ -359,7 +359,7 @@ def test_a_loop_that_asks_no_more_keeps_nothing_alive(monkeypatch, gives_up):
     removals = store.subscribe()
     for _ in range(2):  # who asks later finds another thread
         asyncio.run(ask())
-        assert wait_until(lambda: waiting_threads() == before)
+        assert wait_until(lambda: waiting_threads() <= before)
     kept = weakref.ref(store), weakref.ref(removals)
     del store, removals
     gc.collect()
@@ -394,7 +394,7 @@ def test_a_closed_store_leaves_no_thread(store, monkeypatch):
     before = waiting_threads()
     removals = store.subscribe()
     asyncio.run(main())
-    assert wait_until(lambda: waiting_threads() == before)
+    assert wait_until(lambda: waiting_threads() <= before)
 
 
 def test_alerts_are_events():
